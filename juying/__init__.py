@@ -1,0 +1,1 @@
+"""juying: issue, read and verify the 聚英卡."""

@@ -1,0 +1,1 @@
+"""The ``juying`` command."""

@@ -1,0 +1,1 @@
+"""Bytes to model and back: profiles, fields, TLV, CBOR/COSE, base45, QR."""

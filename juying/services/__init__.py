@@ -1,0 +1,1 @@
+"""What a card or a code presents, and what it is good for."""

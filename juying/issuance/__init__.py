@@ -1,0 +1,1 @@
+"""The issuing office: applications in, cards and credentials out."""

@@ -1,0 +1,190 @@
+"""Virtual cards in files: ``*.vcard``, JSON that a person can read.
+
+``{"format": "juying-vcard", "version": 1, "profile": "ssc-v3", "profile_version": "3.00", "historical": "…",
+"blocked": false, "files": {"SSSE/EF05": ["0110…", …], "SSSE/EF08": ["FF…"], …}}``
+
+All bytes are upper-case hex digits. A file holds its records, the newest first if it is cyclic; a transparent one
+holds a single record. Such an image contains a person's data in the clear: it is created readable by its owner only.
+"""
+
+import functools
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from juying.card.virtual.card import VirtualCard
+from juying.card.virtual.memory import Memory, fits
+from juying.codec.profile import load_profile, profile_names
+from juying.codec.spec import Profile
+from juying.errors import DecodeError, InputError, ProfileError
+
+FORMAT, VERSION = "juying-vcard", 1
+MAX_SIZE = 4 << 20
+"""Bytes of the largest image that is read; a full ssc-v3 card needs some 40 000."""
+_TYPES: dict[str, type] = {
+    "format": str,
+    "version": int,
+    "profile": str,
+    "profile_version": str,
+    "historical": str,
+    "blocked": bool,
+    "files": dict,
+}
+
+
+def save(card: VirtualCard, path: str | Path) -> None:
+    """Write the card's memory to ``path`` in one step: after a crash there is the old image or the new one.
+
+    Raises `InputError` when the file cannot be written.
+    """
+    path, memory = Path(path), card.memory
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "profile": card.profile.name,
+        "profile_version": card.profile.version,
+        "historical": memory.historical.hex().upper(),
+        "blocked": memory.blocked,
+        "files": {address: [record.hex().upper() for record in records] for address, records in memory.files.items()},
+    }
+    try:
+        _replace(path, (json.dumps(document, indent=1) + "\n").encode("ascii"))
+    except OSError as error:
+        raise InputError(
+            f"无法写入虚拟卡文件：{error.strerror}",
+            f"the virtual card cannot be written: {error.strerror}",
+            where=str(path),
+        ) from None
+
+
+def load(path: str | Path, *, profile: Profile | None = None, autosave: bool = False) -> VirtualCard:
+    """Read a card from ``path``; with ``autosave`` every change is written back before it is answered.
+
+    The image names a profile that comes with juying; a card of any other needs it as ``profile``. Raises
+    `InputError` when the file cannot be read, `DecodeError` when it is no such image, and `ProfileError` when its
+    contents belong to another profile. A file that is missing in the image does not exist on the card.
+    """
+    path = Path(path)
+    document = _decode(_read(path), path)
+    profile = profile or _named(document["profile"], path)
+    if (document["profile"], document["profile_version"]) != (profile.name, profile.version):
+        raise ProfileError(
+            f"虚拟卡的规格不是 {profile.name} {profile.version}",
+            f"the virtual card is not of profile {profile.name} {profile.version}",
+            where=str(path),
+        )
+    card = VirtualCard(profile, _memory(document, profile, path))
+    if autosave:
+        card.on_change = functools.partial(save, card, path)
+    return card
+
+
+def bind(card: VirtualCard, path: str | Path) -> None:
+    """Save the card now, and again after every change, before the terminal gets its answer."""
+    save(card, path)
+    card.on_change = functools.partial(save, card, path)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Temporary file next to ``path`` (mode 0600), on the disk before it takes the name."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise InputError(
+            f"无法读取虚拟卡文件：{error.strerror}",
+            f"the virtual card cannot be read: {error.strerror}",
+            where=str(path),
+        ) from None
+    if len(content) > MAX_SIZE:
+        raise _malformed(path, "文件过大", "the file is too large")
+    return content
+
+
+def _decode(content: bytes, path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise _malformed(path, "不是有效的 JSON", "not valid JSON") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise _malformed(path, "不是虚拟卡文件", "not a virtual card")
+    if document.get("version") != VERSION:
+        raise _malformed(path, f"只支持版本 {VERSION}", f"only version {VERSION} is understood")
+    if document.keys() != _TYPES.keys():
+        raise _malformed(path, "缺少键或有未知的键", "keys are missing or unknown")
+    for key, kind in _TYPES.items():
+        if type(document[key]) is not kind:
+            raise _malformed(path, f"{key} 的类型不符", f"{key} has the wrong type")
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError
+    return document
+
+
+def _named(name: str, path: Path) -> Profile:
+    if name not in profile_names():
+        raise ProfileError(
+            "虚拟卡使用的规格不是随 juying 提供的，请同时给出规格文件",
+            "the virtual card uses a profile that does not come with juying; give its profile file too",
+            where=str(path),
+        )
+    return load_profile(name)
+
+
+def _memory(document: dict[str, Any], profile: Profile, path: Path) -> Memory:
+    known = {file.address: file for file in profile.files}
+    files: dict[str, list[bytearray]] = {}
+    for address, records in document["files"].items():
+        if address not in known:
+            raise ProfileError(
+                "虚拟卡含有规格中没有的文件",
+                "the virtual card has a file that its profile does not know",
+                where=str(path),
+            )
+        if not isinstance(records, list):
+            raise _malformed(path, f"{address} 不是记录列表", f"{address} is not a list of records")
+        files[address] = [bytearray(_bytes(record, path, address)) for record in records]
+        if not fits(profile, address, files[address]):
+            raise ProfileError(
+                f"{address} 的记录与规格不符", f"the records of {address} do not suit the profile", where=str(path)
+            )
+    missing = [address for address, file in known.items() if not file.optional and address not in files]
+    if missing:
+        raise ProfileError(f"虚拟卡缺少文件 {missing[0]}", f"the virtual card has no {missing[0]}", where=str(path))
+    historical = _bytes(document["historical"], path, "historical")
+    if len(historical) != len(profile.historical):
+        raise _malformed(path, "historical 长度不符", "historical has the wrong length")
+    return Memory(files, historical, blocked=document["blocked"])
+
+
+def _bytes(text: object, path: Path, place: str) -> bytes:
+    try:
+        if isinstance(text, str) and not text.count(" "):
+            return bytes.fromhex(text)
+    except ValueError:
+        pass
+    raise _malformed(path, f"{place} 不是十六进制", f"{place} is not hexadecimal")
+
+
+def _malformed(path: Path, zh: str, en: str) -> DecodeError:
+    return DecodeError(f"虚拟卡文件无效：{zh}", f"the virtual card is not valid: {en}", where=str(path))

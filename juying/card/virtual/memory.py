@@ -1,0 +1,115 @@
+"""What a card remembers without power, and the one place where it is written."""
+
+import secrets
+from collections.abc import Collection
+
+from juying.codec.spec import FileKind, Profile, Record
+from juying.errors import CardRemoved, InputError
+
+RID = bytes.fromhex("D156000005")
+"""Registered identifier inside the card identifier (observed)."""
+ISSUER_FILE = "SSSE/EF05"
+IDENTIFIER_TAG, VERSION_TAG, NUMBER_TAG = 0x01, 0x03, 0x07
+
+
+class Memory:
+    """Contents of one card.
+
+    ``files`` maps the address of each file that exists to its records, newest first in a cyclic file; a
+    transparent file is one long record. ``historical`` are the 13 historical bytes of the ATR.
+
+    ``budget`` is the number of bytes that can still be written before the power fails, `None` for no failure: it
+    lets a test tear the card in the middle of a write. ``changes`` grows with every write.
+    """
+
+    __slots__ = ("blocked", "budget", "changes", "files", "historical")
+
+    def __init__(self, files: dict[str, list[bytearray]], historical: bytes, *, blocked: bool = False) -> None:
+        """Take the contents over, without copying them."""
+        self.files = files
+        self.historical = historical
+        self.blocked = blocked
+        self.budget: int | None = None
+        self.changes = 0
+
+    def __repr__(self) -> str:
+        """The size only; the contents may be personal."""
+        return f"Memory({len(self.files)} files)"
+
+    def write(self, record: bytearray, offset: int, data: bytes) -> None:
+        """Overwrite part of a record of ``files``. Raises `CardRemoved` when the power fails on the way.
+
+        What fits into the budget is written; power is back with the next insertion, so the budget ends there.
+        """
+        self.changes += 1
+        budget = self.budget
+        if budget is not None:
+            if len(data) > budget:
+                record[offset : offset + budget] = data[:budget]
+                self.budget = None
+                raise CardRemoved("写入时卡片断电", "the card lost power while it was writing")
+            self.budget = budget - len(data)
+        record[offset : offset + len(data)] = data
+
+    def append(self, address: str, data: bytes, capacity: int) -> None:
+        """Add the newest record of a cyclic file, over the oldest one when there are ``capacity`` already.
+
+        The record becomes the newest one only after it was written whole; that last step counts as one byte of
+        the budget.
+        """
+        records = self.files[address]
+        full = len(records) == capacity
+        record = records[-1] if full else bytearray(b"\xff" * len(data))
+        self.write(record, 0, data)
+        self.write(bytearray(1), 0, b"\x01")
+        if full:
+            records.pop()
+        records.insert(0, record)
+
+
+def factory_memory(profile: Profile, region: str, serial: bytes | None, optional: Collection[str]) -> Memory:
+    """The memory of a blank card as it leaves the factory: see `VirtualCard.blank`."""
+    if len(region) != 6 or not (region.isascii() and region.isdigit()):
+        raise InputError("行政区划代码应为 6 位数字", "the region code must have 6 digits", where="region")
+    if serial is None:
+        serial = secrets.token_bytes(4)
+    elif len(serial) != 4:
+        raise InputError("卡片序列号应为 4 字节", "the serial must have 4 bytes", where="serial")
+    place = bytes.fromhex(region)
+    memory = Memory(
+        {
+            file.address: [bytearray(record) for record in file.blank]
+            for file in profile.files
+            if not file.optional or file.address in optional
+        },
+        profile.historical[:7] + place[:2] + serial,
+    )
+    for tag, value in ((IDENTIFIER_TAG, place + RID + serial + b"\xff" * 4), (VERSION_TAG, profile.version)):
+        index, record = issuer_record(profile, tag)
+        memory.files[ISSUER_FILE][index][:] = record.encode(value)
+    return memory
+
+
+def issuer_record(profile: Profile, tag: int) -> tuple[int, Record]:
+    """Index and declaration of a record of SSSE/EF05. Raises `InputError` if the profile has none."""
+    for index, record in enumerate(profile.file(ISSUER_FILE).slots):
+        if record.tag == tag:
+            return index, record
+    raise InputError(
+        f"规格 {profile.name} 中没有记录 {tag:02X}",
+        f"profile {profile.name} has no record {tag:02X}",
+        where=ISSUER_FILE,
+    )
+
+
+def fits(profile: Profile, address: str, records: list[bytearray]) -> bool:
+    """Whether ``records`` have the number, the lengths, the tags and the order that the profile declares."""
+    file = profile.file(address)
+    if file.kind is FileKind.CYCLIC:
+        return len(records) <= file.count and all(len(record) == file.record_length for record in records)
+    declared = file.blank
+    head = 2 if file.kind is FileKind.LINEAR else 0
+    return len(records) == len(declared) and all(
+        len(record) == len(blank) and record[:head] == blank[:head]
+        for record, blank in zip(records, declared, strict=True)
+    )

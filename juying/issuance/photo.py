@@ -24,7 +24,7 @@ MAX_PIXELS = 80_000_000
 """Largest picture that is decoded, in pixels."""
 
 # Formats that Pillow decodes by itself; EPS and its like would start other programs.
-_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI", "TGA", "TIFF", "WEBP")
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "TGA", "TIFF", "WEBP")
 _WIDTH_STEP, _HEIGHT_STEP = 13, 16
 _STEPS = range(27, 7, -1)  # 351 × 432 (26 × 32 mm at 343 dpi) down to 104 × 128
 _QUALITIES = range(50, 91)  # rather a smaller picture than one below 50
@@ -74,7 +74,8 @@ def _upright(path: Path) -> Image.Image:
         with warnings.catch_warnings():
             # Harmless oddities of a file are no concern of the office; its size is checked below.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as picture:
+            Image.init()  # a Pillow without some codec knows fewer formats
+            with Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise _too_large()
                 # A JPEG of many megapixels decodes several times as fast at a half, quarter or eighth.
@@ -111,7 +112,7 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     grey = picture.convert("F")
     _, brightest = cast("tuple[float, float]", grey.getextrema())
     if picture.mode.startswith("I;16"):
-        white = 0xFFFF
+        white: float = 0xFFFF
     else:
         white = next((bound for bound in (1, 0xFF, 0xFFFF) if brightest <= bound), brightest)
     return grey.point(lambda value: value * (255 / white) + 0).convert("L")

@@ -1,0 +1,362 @@
+"""Masking a trace by the marks of the profile.
+
+A `Masker` looks at every exchange with a card, follows what is selected, and replaces what the profiles mark as
+``personal`` or ``secret`` by pseudonyms that keep length and structure, so that the trace still replays and decodes.
+PINs, keys and cryptograms are blanked. Whatever it cannot place (an unknown application or file, another tag, a
+proprietary command, secure messaging) it takes for personal.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from juying.card.apdu import (
+    APPEND_RECORD,
+    GET_RESPONSE,
+    READ_BINARY,
+    READ_RECORD,
+    SELECT,
+    UPDATE_BINARY,
+    UPDATE_RECORD,
+    Command,
+)
+from juying.card.pseudonym import Pseudonyms
+from juying.codec import tlv
+from juying.codec.spec import Application, File, FileKind, Profile, Record, Stored
+from juying.errors import DecodeError
+
+_SECRET = {0x20, 0x24, 0x2C, 0x5E, 0x82, 0x88, 0xD4}
+"""VERIFY, CHANGE and UNBLOCK PIN, EXTERNAL and INTERNAL AUTHENTICATE, WRITE KEY: blanked in any class."""
+
+_RECORD_COMMANDS = {READ_RECORD, UPDATE_RECORD, APPEND_RECORD}
+_BINARY_COMMANDS = {READ_BINARY, UPDATE_BINARY}
+
+_HEADERS = {"photo": 2, "permit-slot": 12}
+"""Bytes at the start of a file that tell lengths and forms only: the reader needs them to go on."""
+
+_EF = 0xEF
+"""First byte of the file identifiers of elementary files (observed)."""
+
+_PERMIT_MAGIC = b"JY"
+
+Mask = Callable[[bytes, int], bytes]
+"""Masks data, given its offset in the whole data of the command (more than 0 behind a GET RESPONSE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is selected on one logical channel, in each profile that knows it; empty when unknown."""
+
+    applications: tuple[Application, ...] = ()
+    files: tuple[File, ...] = ()
+
+
+class Masker:
+    """Masks the exchanges of one session with a card, in their order.
+
+    A value is masked when any of the ``profiles`` calls for it; once the card has stated its version, only those
+    of this version count. With ``personal=False`` only what is secret is masked.
+    """
+
+    def __init__(self, profiles: Iterable[Profile], *, personal: bool = True, key: bytes | None = None) -> None:
+        """Take the layouts that the card may have; ``key`` (32 bytes) is for tests."""
+        self._profiles = tuple(profiles)
+        self._personal = personal
+        self._names = Pseudonyms(key)
+        self._places: dict[int, _Place] = {}
+        self._pending: tuple[Mask, int] = (self._unknown, 0)
+        self._chained = False
+
+    def atr(self, atr: bytes) -> bytes:
+        """The ATR without the card's serial: its last four historical bytes (observed on SSC cards)."""
+        return _mask_atr(atr, self._names) if self._personal else atr
+
+    def exchange(self, raw: bytes, answer: bytes) -> tuple[bytes, bytes]:
+        """Command and answer, masked; lengths, headers and status word stay."""
+        try:
+            command = Command.parse(raw)
+        except DecodeError:
+            mask: Mask = _blanked if len(raw) > 1 and raw[1] in _SECRET else self._unknown
+            return raw[:4] + mask(raw[4:], 0), self._answer(mask, 0, answer)
+        if command.ins == GET_RESPONSE:
+            mask, offset = self._pending
+        else:
+            mask, offset = self._mask_for(command), 0
+        masked = self._answer(mask, offset, answer)
+        self._pending = mask, offset + len(answer[:-2])
+        self._follow(command, answer)
+        return self._command(command, raw, mask), masked
+
+    def _answer(self, mask: Mask, offset: int, answer: bytes) -> bytes:
+        data = answer[:-2]
+        return (mask(data, offset) if data else data) + answer[-2:]
+
+    def _command(self, command: Command, raw: bytes, mask: Mask) -> bytes:
+        if not command.data or command.ins == SELECT:
+            return raw
+        start = 5 if raw[4] else 7
+        return raw[:start] + mask(command.data, 0) + raw[start + len(command.data) :]
+
+    # What a command is about -----------------------------------------------------------------------
+
+    def _mask_for(self, command: Command) -> Mask:
+        chained, self._chained = self._chained, command.cla < 0x80 and bool(command.cla & 0x10)
+        if command.ins in _SECRET:
+            return _blanked
+        if command.cla & 0x80 or _is_protected(command.cla) or chained or self._chained:
+            return self._opaque
+        if command.ins == SELECT:
+            return self._fci
+        if command.ins in _RECORD_COMMANDS:
+            return self._records(self._target(command))
+        if command.ins in _BINARY_COMMANDS:
+            start = command.p2 if command.p1 & 0x80 else command.p1 << 8 | command.p2
+            return self._binary(self._target(command), start)
+        return self._unknown
+
+    def _target(self, command: Command) -> tuple[File, ...]:
+        """The file that a record or binary command works on: the current one, or that of the short identifier."""
+        place = self._places.get(_channel(command.cla), _Place())
+        sfi = _short_identifier(command)
+        return _files(place, lambda file: file.sfi == sfi) if sfi else place.files
+
+    def _follow(self, command: Command, answer: bytes) -> None:
+        """Keep the selection in step. After a refusal the application stays (ISO 7816-4), the file is unknown."""
+        if command.ins != SELECT and not _short_identifier(command):
+            return
+        channel = _channel(command.cla)
+        place = self._places.get(channel, _Place())
+        if answer[-2:-1] not in (b"\x90", b"\x61", b"\x62"):
+            place = _Place(place.applications)
+        elif command.cla & 0x80 or _is_protected(command.cla):
+            place = _Place()
+        elif command.ins != SELECT:
+            place = _Place(place.applications, self._target(command))
+        else:
+            place = self._selected(command, place)
+        self._places[channel] = place
+
+    def _selected(self, command: Command, place: _Place) -> _Place:
+        """Where a successful SELECT leads; forms that cards of ours do not use lead to the unknown."""
+        if command.p2 & 0x03:
+            return _Place()
+        if command.p1 == 0x04:
+            return _Place(self._applications(lambda application: application.aid == command.data))
+        if command.p1 > 0x02 or len(command.data) != 2:
+            return _Place()
+        fid = int.from_bytes(command.data)
+        applications = self._applications(lambda application: application.fid == fid)
+        files = _files(place, lambda file: file.fid == fid)
+        if applications or not (files or fid >> 8 == _EF):
+            return _Place(applications)
+        return _Place(place.applications, files)
+
+    def _applications(self, wanted: Callable[[Application], bool]) -> tuple[Application, ...]:
+        return tuple(entry for profile in self._profiles for entry in profile.applications if wanted(entry))
+
+    def _narrow(self, version: bytes) -> None:
+        """The card has stated its version: profiles of other versions do not count any more."""
+        major = version[:1]
+        fitting = tuple(profile for profile in self._profiles if profile.version[:1].encode() == major)
+        if fitting:
+            self._profiles = fitting
+            known = {id(entry) for profile in fitting for entry in profile.applications}
+            files = {id(file) for profile in fitting for file in profile.files}
+            for channel, place in self._places.items():
+                self._places[channel] = _Place(
+                    tuple(entry for entry in place.applications if id(entry) in known),
+                    tuple(file for file in place.files if id(file) in files),
+                )
+
+    # Masks -----------------------------------------------------------------------------------------
+
+    def _unknown(self, data: bytes, offset: int) -> bytes:
+        """Data of which nothing is known; a single simple TLV keeps tag and length."""
+        if offset == 0 and len(data) > 2 and data[0] not in (0x00, 0xFF) and data[1] == len(data) - 2:
+            return data[:2] + self._guess(data[2:])
+        return self._guess(data)
+
+    def _guess(self, data: bytes) -> bytes:
+        return self._names.guess(data) if self._personal else data
+
+    def _opaque(self, data: bytes, offset: int) -> bytes:
+        return self._names.opaque(data) if self._personal else data
+
+    def _fci(self, data: bytes, offset: int) -> bytes:
+        if not self._personal:
+            return data
+        return _mask_fci(data, self._names) if offset == 0 else self._names.opaque(data)
+
+    def _binary(self, files: tuple[File, ...], start: int) -> Mask:
+        if not files or any(file.kind is not FileKind.TRANSPARENT for file in files):
+            return self._unknown
+
+        def mask(data: bytes, offset: int) -> bytes:
+            if not any(self._marked(file) for file in files):
+                return data
+            at = start + offset
+            kept = _header_length(files[0], at, data)
+            return data[:kept] + self._names.placed(files[0].address, at + kept, data[kept:])
+
+        return mask
+
+    def _records(self, files: tuple[File, ...]) -> Mask:
+        if not files or any(file.kind is FileKind.TRANSPARENT for file in files):
+            return self._unknown
+        one = self._rows if files[0].kind is FileKind.CYCLIC else self._objects
+
+        def mask(data: bytes, offset: int) -> bytes:
+            return one(files, data) if offset == 0 else self._unknown(data, offset)
+
+        return mask
+
+    def _objects(self, files: tuple[File, ...], data: bytes) -> bytes:
+        """Records of a linear file: TLV objects one after the other, the last one perhaps cut short."""
+        marked = any(self._marked(file) for file in files)
+        masked = b""
+        while rest := data[len(masked) :]:
+            specs = [spec for file in files if (spec := file.record(rest[0]))]
+            if len(rest) < 2 or not specs:
+                return masked + self._unknown_objects(rest)
+            value = rest[2 : 2 + rest[1]]
+            if specs[0].field == "card.version":
+                self._narrow(value)
+            masked += rest[:2] + self._value(specs, value, marked)
+        return masked
+
+    def _unknown_objects(self, data: bytes) -> bytes:
+        """From a tag on that no profile knows: TLV keeps its shape, anything else is taken as a whole."""
+        try:
+            objects = tlv.parse(data)
+        except DecodeError:
+            return self._guess(data)
+        return tlv.build((tag, self._guess(value)) for tag, value in objects)
+
+    def _rows(self, files: tuple[File, ...], data: bytes) -> bytes:
+        """Records of a cyclic file, fields without tags: all of them are masked when any is marked."""
+        fitting = [file for file in files if len(data) % file.record_length == 0]
+        if not fitting:
+            return self._guess(data)
+        marked = any(self._marked(spec) for file in fitting for spec in (file, *file.records))
+        masked = b""
+        while len(masked) < len(data):
+            for record in fitting[0].records:
+                masked += self._value([record], data[len(masked) : len(masked) + record.length], marked)
+        return masked
+
+    def _value(self, specs: list[Record], value: bytes, marked: bool) -> bytes:
+        """The value of a record, by the specification that suits its length; a list part by part."""
+        spec = next((spec for spec in specs if spec.length == len(value)), specs[0])
+        marked = marked or any(self._marked(entry) for entry in specs)
+        if spec.parts:
+            return self._parts(spec, value, marked)
+        return self._names.of(spec.type, spec.field, value) if marked else value
+
+    def _parts(self, spec: Record, value: bytes, marked: bool) -> bytes:
+        try:
+            objects = tlv.parse(value)
+        except DecodeError:
+            return self._guess(value)
+        by_tag = {part.tag: part for part in spec.parts}
+        return tlv.build(
+            (tag, self._value([by_tag[tag]], part, marked) if tag in by_tag else self._guess(part))
+            for tag, part in objects
+        )
+
+    def _marked(self, spec: Stored) -> bool:
+        return spec.secret or (self._personal and spec.personal)
+
+
+def _blanked(data: bytes, offset: int) -> bytes:
+    return bytes(len(data))
+
+
+def _channel(cla: int) -> int:
+    """Number of the logical channel (ISO 7816-4)."""
+    return 4 + (cla & 0x0F) if cla & 0xC0 == 0x40 else cla & 0x03
+
+
+def _short_identifier(command: Command) -> int:
+    """The short file identifier in a record or binary command; 0 for the current file."""
+    if command.ins in _RECORD_COMMANDS:
+        return command.p2 >> 3
+    return command.p1 & 0x1F if command.ins in _BINARY_COMMANDS and command.p1 & 0x80 else 0
+
+
+def _is_protected(cla: int) -> bool:
+    """Whether the class announces secure messaging (ISO 7816-4)."""
+    return bool(cla & 0x20) if cla & 0xC0 == 0x40 else bool(cla & 0x0C)
+
+
+def _files(place: _Place, wanted: Callable[[File], bool]) -> tuple[File, ...]:
+    return tuple(file for application in place.applications for file in application.files if wanted(file))
+
+
+def _header_length(file: File, at: int, data: bytes) -> int:
+    """How many bytes at the start of ``data`` are the header of the file's content."""
+    length = _HEADERS.get(file.content, 0)
+    if at or len(data) < length:
+        return 0
+    if file.content == "photo":
+        return length if int.from_bytes(data[:length]) <= file.size - length else 0
+    return length if data.startswith(_PERMIT_MAGIC) else 0
+
+
+_FCI_TEMPLATES = {0x6F, 0x62, 0x64, 0xA5}
+_FCI_KEPT = {0x80, 0x81, 0x82, 0x83, 0x84, 0x87, 0x88, 0x8A}
+"""Sizes, descriptor, file identifier, name, priority, short identifiers and life cycle: nothing personal."""
+
+
+def _mask_fci(data: bytes, names: Pseudonyms) -> bytes:
+    """File control information in BER-TLV; what is not understood is masked as a whole.
+
+    Of 9F0C the first two bytes stay, which name the algorithm on some cards (observed).
+    """
+    masked = b""
+    while rest := data[len(masked) :]:
+        start, end = _ber_value(rest)
+        if not 0 < start <= end <= len(rest):
+            return masked + names.opaque(rest)
+        value = rest[start:end]
+        if rest[0] in _FCI_TEMPLATES:
+            value = _mask_fci(value, names)
+        elif rest[:2] == b"\x9f\x0c":
+            value = value[:2] + names.opaque(value[2:])
+        elif rest[0] not in _FCI_KEPT:
+            value = names.guess(value)
+        masked += rest[:start] + value
+    return masked
+
+
+def _ber_value(data: bytes) -> tuple[int, int]:
+    """Where the value of the first BER-TLV object begins and ends; (0, 0) for a length of another form."""
+    start = 2 if data[0] & 0x1F == 0x1F else 1
+    length = data[start] if start < len(data) else 0xFF
+    if length == 0x81 and start + 1 < len(data):
+        start += 1
+        length = data[start]
+    elif length > 0x7F:
+        return 0, 0
+    return start + 1, start + 1 + length
+
+
+def _mask_atr(atr: bytes, names: Pseudonyms) -> bytes:
+    """ISO 7816-3: TS, T0, interface bytes, historical bytes, and TCK unless T=0 is the only protocol."""
+    position, more, check = 1, True, False
+    while more and position < len(atr):
+        present = atr[position] >> 4
+        check = check or (position > 1 and bool(atr[position] & 0x0F))
+        more = bool(present & 0x8)
+        position += present.bit_count() if more else present.bit_count() + 1
+    # The chain of TDi ends here; ``position`` is now where the historical bytes begin.
+    count = atr[1] & 0x0F if len(atr) > 1 else 0
+    end = position + count
+    if more or len(atr) != end + check:
+        return atr[:2] + names.opaque(atr[2:])
+    serial = atr[max(position, end - 4) : end]
+    masked = atr[: end - len(serial)] + names.opaque(serial)
+    if not check:
+        return masked
+    tck = 0
+    for byte in masked[1:]:
+        tck ^= byte
+    return masked + bytes((tck,))

@@ -62,6 +62,8 @@ class VirtualReader:
     """One slot of the driver, into which cards are put and from which they are pulled.
 
     Nothing is left behind after `remove`: no thread, no connection, no power on the card.
+    pcscd looks at such a reader every 200 ms; a card swapped faster than that keeps the ATR of the one before, so
+    wait until the removal shows in PC/SC before the next is inserted.
     """
 
     def __init__(self, host: str = HOST, port: int = PORT) -> None:

@@ -1,0 +1,1 @@
+"""The electronic permit: `claims`, `issue`, `trust` and `verify`."""

@@ -1,6 +1,6 @@
 """A social security card in a reader: find out which one it is, and read it.
 
-The profile says what the card is; a `Card` is the session with one card and knows what is selected. Files
+The profile says what the card is; an `SscCard` is the session with one card and knows what is selected. Files
 are read by record number, but understood by the tag that each record returns, because the numbers differ between
 the generations of the card (observed).
 """
@@ -59,10 +59,10 @@ class CardData:
     problems: tuple[Problem, ...]
 
 
-class Card:
+class SscCard:
     """The session with one social security card.
 
-    Use `Card.open`; give the profile only where the card does not tell its version.
+    Use `SscCard.open`; give the profile only where the card does not tell its version.
     """
 
     def __init__(self, channel: Channel, profile: Profile) -> None:
@@ -73,7 +73,7 @@ class Card:
         self._file: File | None = None
 
     @classmethod
-    def open(cls, transport: Transport, profile: Profile | None = None) -> "Card":
+    def open(cls, transport: Transport, profile: Profile | None = None) -> "SscCard":
         """Select the card's environment and find the profile by the version that it states.
 
         Raises `CardRefused` when it is no social security card, or one of a version without a profile.

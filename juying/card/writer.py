@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from juying.card import apdu
 from juying.card.contents import CardContents
-from juying.card.ssc import CHUNK, MAX_RECORDS, Card
+from juying.card.ssc import CHUNK, MAX_RECORDS, SscCard
 from juying.codec.fields import FieldType, split_text
 from juying.codec.permit_slots import PermitSlot, encode_slot, live_slot, slot_files, slot_writes
 from juying.codec.photo_file import pack_photo
@@ -23,6 +23,9 @@ from juying.text import Text
 
 OWNER = "holder.social_security_number"
 CARD_NUMBER = "card.number"
+
+MAY_BE_CUT = frozenset({"holder.registered_name", "holder.address", "employer.name"})
+"""Texts of which the beginning is worth having; half a telephone number is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,9 @@ NEVER_WRITTEN = CardState()
 def plan(profile: Profile, contents: CardContents, state: CardState = NEVER_WRITTEN) -> Plan:
     """The writes that bring a card from ``state`` to ``contents``.
 
-    Fields that the profile has no place for are left out. A text longer than its place is cut between two
-    characters, and a note says so: the signed permit holds it in full. Raises `InputError` for other values that do
-    not fit.
+    Fields that the profile has no place for are left out. A name or address longer than its place is cut between
+    two characters, any other text is left out, and a note says so: the signed permit holds the name in full.
+    Raises `InputError` for other values that do not fit.
     """
     notes: list[Text] = []
     writes: list[Write] = []
@@ -123,6 +126,9 @@ def _placed(profile: Profile, name: str, content: Content, notes: list[Text]) ->
     *pieces, rest = split_text(content, *(record.length for _, record in places))
     if rest and places:
         title = places[0][1].title
+        if name not in MAY_BE_CUT:
+            notes.append(Text(f"{title.zh}过长，未写入卡片", f"{title.en}: too long, left out of the card"))
+            return
         notes.append(
             Text(f"{title.zh}过长，卡上只存得下前一部分", f"{title.en}: too long, the card holds the beginning only")
         )
@@ -160,7 +166,7 @@ def _binary_writes(file: File, offset: int, data: bytes) -> Iterator[Write]:
         yield Write(file, file.title, data[start : start + CHUNK], offset=offset + start)
 
 
-def survey(card: Card, contents: CardContents) -> CardState:
+def survey(card: SscCard, contents: CardContents) -> CardState:
     """Read what `plan` needs to know of a card: the records that are to be written, photo and permit.
 
     Of a photo that differs only the beginning is read.
@@ -182,7 +188,7 @@ def survey(card: Card, contents: CardContents) -> CardState:
     return CardState(records, binaries, slots)
 
 
-def _find_records(card: Card, places: list[tuple[File, Record]]) -> dict[int, tuple[int, bytes]]:
+def _find_records(card: SscCard, places: list[tuple[File, Record]]) -> dict[int, tuple[int, bytes]]:
     """Number and bytes of records, by tag; looked for elsewhere when a card does not keep to the numbers."""
     found = {}
     for file, record in places:
@@ -195,7 +201,7 @@ def _find_records(card: Card, places: list[tuple[File, Record]]) -> dict[int, tu
     return found
 
 
-def _read_while_equal(card: Card, file: File, expected: bytes) -> bytes:
+def _read_while_equal(card: SscCard, file: File, expected: bytes) -> bytes:
     data = b""
     while len(data) < len(expected) and expected.startswith(data):
         chunk = card.read_binary(file, len(data), min(CHUNK, len(expected) - len(data)))
@@ -221,7 +227,7 @@ def check_owner(profile: Profile, contents: CardContents, state: CardState) -> N
                 )
 
 
-def write_card(card: Card, contents: CardContents, *, progress: Callable[[int, int], None] | None = None) -> Plan:
+def write_card(card: SscCard, contents: CardContents, *, progress: Callable[[int, int], None] | None = None) -> Plan:
     """Bring ``card`` to ``contents`` and return the plan that was carried out.
 
     ``progress`` is called with writes done and writes in all. Raises `CardRefused` before anything is written when

@@ -1,0 +1,57 @@
+# The whole project in five commands: issue, test, lint, bench, clean.
+# Everything that they need is installed on first use: Debian packages (as root or with sudo) and a virtual environment.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What a bare Debian lacks. pcscd and vpcd: the PC/SC service and its virtual readers; swig, gcc and headers: pyscard is
+# built from source; opensc, openssl: independent programs that the tests hold our cards and signatures against.
+PACKAGES := python3-venv python3-dev gcc swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl fonts-wqy-microhei
+
+.PHONY: help issue test lint bench setup clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make issue   issue the example applications on virtual cards, into build/issued"
+	@echo "make test    run all tests, the real PC/SC service with virtual readers included"
+	@echo "make lint    style, types, import contracts"
+	@echo "make bench   speed, as ratios against a peer or a raw floor"
+	@echo "make clean   remove what was built"
+
+issue: setup
+	$(BIN)/juying issue examples/applications.csv --out build/issued
+
+test: setup
+	$(BIN)/python -m pytest --cov --cov-report=
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+setup: build/.packages $(VENV)/.installed
+
+build/.packages: Makefile
+	@mkdir -p build
+	@missing=$$(for package in $(PACKAGES); do \
+	    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ]; then root=; else root=sudo; fi; \
+	    $$root apt-get update -qq && \
+	    $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+	@touch $@
+
+$(VENV)/.installed: setup.cfg pyproject.toml build/.packages
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip >= 24'
+	$(BIN)/python -m pip install --quiet --editable '.[office,scan,test,lint]'
+	@touch $@
+
+clean:
+	rm -rf build $(VENV) *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

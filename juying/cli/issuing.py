@@ -1,0 +1,245 @@
+"""``juying issue``."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from juying.cli.options import Json
+from juying.cli.output import Exit, console, print_json, tell
+from juying.errors import InputError
+
+if TYPE_CHECKING:
+    from juying.card.writer import Plan
+    from juying.codec.spec import Profile
+    from juying.issuance.blanks import Blanks
+    from juying.issuance.intake import Row
+    from juying.issuance.office import Office
+    from juying.issuance.report import RowResult
+    from juying.issuance.run import Progress
+
+
+def issue(
+    applications: Annotated[
+        Path, typer.Argument(metavar="APPLICATIONS", help="申请表 CSV、XLSX 或 JSON / application sheet")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="结果目录 / folder for the results")] = Path(
+        "build", "issued"
+    ),
+    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="卡规格 / card profile")] = "ssc-v3",
+    reader: Annotated[
+        str | None,
+        typer.Option("--reader", metavar="NAME", help="写入此读卡器中的卡，默认写虚拟卡 / real cards in this reader"),
+    ] = None,
+    region: Annotated[
+        str, typer.Option("--region", metavar="CODE", help="发卡地行政区划 / region of the office, GB/T 2260")
+    ] = "331000",
+    institution: Annotated[
+        str, typer.Option("--institution", metavar="DIGITS", help="初始化机构编号 24 位 / initialising institution")
+    ] = "",
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="TEXT", help="自编卡号的前缀 / prefix of card numbers allotted here")
+    ] = "JY",
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            metavar="FILE",
+            help="签发密钥 PEM；口令取自 JUYING_KEY_PASSWORD 或提示输入；默认用演示密钥 / issuing key; its pass phrase "
+            "comes from JUYING_KEY_PASSWORD or a prompt; default: a demonstration key",
+        ),
+    ] = None,
+    trust: Annotated[
+        Path | None,
+        typer.Option("--trust", metavar="FILE", help="含此密钥的信任列表 / trust list that holds the key"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="只列出命令，不写卡 / list the commands, write nothing")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """签发：申请表变成卡片和二维码凭证 / issue a sheet of applications: cards and QR credentials."""
+    from juying.codec.profile import load_profile
+    from juying.issuance.intake import read_applications
+
+    layout = load_profile(profile)
+    rows = read_applications(applications, today=datetime.now().astimezone().date())
+    office = _office(key, trust, region, institution, throw_away=dry_run)
+    if dry_run:
+        return _dry_run(office, rows, layout, as_json=json)
+    return _issue(office, rows, out, _blanks(layout, region, reader), prefix, as_json=json)
+
+
+def _office(key: Path | None, trust: Path | None, region: str, institution: str, *, throw_away: bool) -> "Office":
+    from juying.credential.trust import TrustList
+    from juying.crypto.signing import SoftwareSigner
+    from juying.issuance.demo_keys import FOLDER, demonstration_keys
+    from juying.issuance.office import Office
+
+    if (key is None) != (trust is None):
+        raise InputError("--key 和 --trust 必须一起给出", "--key and --trust go together")
+    if key is not None and trust is not None:
+        return Office(
+            signer=SoftwareSigner.load(key, _password(key)), trust=TrustList.load(trust), institution=institution
+        )
+    if throw_away:
+        return Office(signer=SoftwareSigner.generate(), trust=TrustList(), institution=institution)
+    signer, trusted = demonstration_keys(FOLDER, region=region)
+    return Office(signer=signer, trust=trusted, institution=institution)
+
+
+def _password(key: Path) -> str | None:
+    """The pass phrase of an encrypted key file, None for one in the clear."""
+    try:
+        if b"ENCRYPTED" not in key.read_bytes():
+            return None
+    except OSError:
+        return None
+    return os.environ.get("JUYING_KEY_PASSWORD") or typer.prompt("口令 / pass phrase", hide_input=True, err=True)
+
+
+def _blanks(profile: "Profile", region: str, reader: str | None) -> "Blanks":
+    from juying.issuance.blanks import ReaderBlanks, VirtualBlanks
+
+    if reader is None:
+        return VirtualBlanks(profile, region)
+    from juying.card.pcsc import find_reader
+
+    return ReaderBlanks(find_reader(reader), tell)
+
+
+def _issue(office: "Office", rows: "list[Row]", out: Path, blanks: "Blanks", prefix: str, *, as_json: bool) -> int:
+    from juying.issuance.report import report_file
+    from juying.issuance.run import issue_rows, make_folder
+
+    make_folder(out)
+    results = []
+    path = out / "report.csv"
+    with report_file(path) as report, _progress(len(rows)) as (step, writing):
+        for result in issue_rows(office, rows, out, blanks, prefix=prefix, progress=writing, failed=tell_error):
+            report.add(result)
+            results.append(result)
+            step(result)
+    good = sum(result.outcome.good for result in results)
+    if as_json:
+        print_json(
+            {
+                "issued": good,
+                "failed": len(results) - good,
+                "out": str(out),
+                "report": str(path),
+                "rows": [_row(result) for result in results],
+            }
+        )
+    else:
+        _table(results, out, path, office)
+    return Exit.DONE if good == len(results) else Exit.NO
+
+
+def tell_error(error: Exception) -> None:
+    """A card failed and another is tried."""
+    tell(str(error))
+
+
+def _row(result: "RowResult") -> dict[str, Any]:
+    return {
+        "row": result.row,
+        "outcome": result.outcome.value,
+        "card_number": result.card_number,
+        "error": result.error,
+        "notes": [note._asdict() for note in result.notes],
+    }
+
+
+@contextmanager
+def _progress(total: int) -> "Iterator[tuple[Any, Progress | None]]":
+    """A bar on a terminal, a line for each row elsewhere; both on standard error."""
+    if not sys.stderr.isatty():
+        count = 0
+
+        def line(result: "RowResult") -> None:
+            nonlocal count
+            count += 1
+            tell(f"[{count}/{total}] {result.row}: {result.card_number or '-'} {result.outcome.text}")
+
+        yield line, None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(stderr=True)) as bar:
+        rows = bar.add_task("申请 / applications", total=total)
+        card = bar.add_task("写卡 / writing", total=1)
+        yield (
+            lambda result: bar.advance(rows),
+            lambda done, all_writes: bar.update(card, completed=done, total=all_writes),
+        )
+
+
+def _table(results: "Iterable[RowResult]", out: Path, report: Path, office: "Office") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    screen = console()
+    table = Table(title="签发结果 / issued", title_justify="left")
+    for heading in ("行\nrow", "卡号\ncard number", "结果\noutcome", "位置\nwhere it lies", "说明\nremarks"):
+        table.add_column(heading, overflow="fold")
+    for result in results:
+        colour = "green" if result.outcome.good else "red"
+        remarks = result.error or "\n".join(str(note) for note in result.notes)
+        where = str(out / result.card_number) if result.outcome.good else ""
+        table.add_row(
+            str(result.row),
+            result.card_number,
+            f"[{colour}]{result.outcome.text}[/]",
+            escape(where),
+            escape(remarks),
+        )
+    screen.print(table)
+    screen.print(f"报告 / report: {escape(str(report))}", soft_wrap=True)
+    if any(key.demonstration for key in office.trust):
+        screen.print("[yellow]演示密钥签发，无效力 / signed with a demonstration key, of no effect[/]")
+
+
+def _dry_run(office: "Office", rows: "list[Row]", profile: "Profile", *, as_json: bool) -> int:
+    from juying.card.writer import plan
+    from juying.issuance.card_numbers import CardNumbers
+    from juying.issuance.office import card_contents, sign_permit
+
+    numbers = CardNumbers(())
+    documents = []
+    for row in rows:
+        document: dict[str, Any] = {"row": row.number, "errors": [str(error) for error in row.errors], "commands": []}
+        if row.application is not None:
+            try:
+                credentials = sign_permit(office, row.application)
+                number = row.application.card_number or numbers.allot()
+                contents = card_contents(office, row.application, number, credentials, profile)
+                document["commands"] = _commands(plan(profile, contents))
+            except InputError as error:
+                document["errors"] = [str(error)]
+        documents.append(document)
+    status = Exit.NO if any(document["errors"] for document in documents) else Exit.DONE
+    if as_json:
+        print_json({"profile": profile.name, "rows": documents})
+        return status
+    screen = console()
+    for document in documents:
+        screen.rule(f"行 / row {document['row']}", align="left")
+        for problem in document["errors"]:
+            screen.print(problem, markup=False, highlight=False)
+        for entry in document["commands"]:
+            screen.print(f"{entry['place']:<16} {entry['command']}  {entry['title']}", markup=False, highlight=False)
+    return status
+
+
+def _commands(todo: "Plan") -> list[dict[str, str]]:
+    return [
+        {"place": write.place, "title": str(write.title), "command": write.command.encode().hex().upper()}
+        for write in todo.writes
+    ]

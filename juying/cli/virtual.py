@@ -1,0 +1,71 @@
+"""``juying virtual``: cards in software."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from juying.cli.options import Json
+from juying.cli.output import Exit, print_json, print_text, tell
+from juying.errors import InputError
+from juying.text import Text
+
+app = typer.Typer(no_args_is_help=True, help="虚拟卡 / virtual cards")
+
+Image = Annotated[Path, typer.Argument(metavar="FILE", help="虚拟卡文件 .vcard / virtual card image")]
+
+
+@app.command()
+def new(
+    image: Image,
+    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="卡规格 / card profile")] = "ssc-v3",
+    region: Annotated[str, typer.Option("--region", metavar="CODE", help="行政区划 / region, GB/T 2260")] = "331000",
+) -> int:
+    """造一张空白虚拟卡 / make a blank virtual card."""
+    from juying.card.virtual.card import VirtualCard
+    from juying.card.virtual.image import save
+    from juying.codec.profile import load_profile
+
+    if image.exists():
+        raise InputError("文件已存在，不会被覆盖", "the file exists and is not overwritten", where=str(image))
+    save(VirtualCard.blank(load_profile(profile), region=region), image)
+    return Exit.DONE
+
+
+@app.command()
+def show(image: Image, json: Json = False) -> int:
+    """虚拟卡的规格和状态 / profile and state of a virtual card."""
+    from juying.card.virtual.image import load
+
+    card = load(image)
+    if json:
+        print_json({"profile": card.profile.name, "state": card.state.value, "atr": card.atr.hex().upper()})
+    else:
+        print_text(f"{card.profile.title}\n{card.state.value}\nATR {card.atr.hex().upper()}")
+    return Exit.DONE
+
+
+@app.command()
+def block(image: Image) -> int:
+    """锁定虚拟卡，不可恢复 / block a virtual card for good."""
+    from juying.card.virtual.image import load, save
+
+    card = load(image)
+    card.block()
+    save(card, image)
+    return Exit.DONE
+
+
+@app.command()
+def serve(
+    image: Image,
+    port: Annotated[int, typer.Option("--port", help="vpcd 端口 / port of the vpcd driver", min=1, max=65535)] = 0x8C7B,
+) -> int:
+    """把虚拟卡插入本机的 PC/SC（需 pcscd 和 vpcd），Ctrl-C 拔卡 / put a virtual card into the machine's PC/SC."""
+    from juying.card.virtual import vpcd
+    from juying.card.virtual.image import load
+
+    card = load(image, autosave=True)
+    tell(Text(f"虚拟卡已插入（端口 {port}），Ctrl-C 拔卡", f"the card is in the reader (port {port}); Ctrl-C pulls it"))
+    vpcd.serve(card, port=port, reconnect=True)
+    return Exit.DONE

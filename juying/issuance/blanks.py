@@ -1,0 +1,84 @@
+"""Where the cards to be written come from."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from juying.card.monitor import EventKind, ReaderMonitor
+from juying.card.pcsc import open_card
+from juying.card.transport import Transport
+from juying.card.virtual.card import VirtualCard
+from juying.card.virtual.image import load, save
+from juying.card.virtual.transport import LocalTransport
+from juying.codec.spec import Profile
+from juying.text import Text
+
+
+class Blanks(Protocol):
+    """A supply of cards; a row that a card fails is tried with ``attempts`` cards in all."""
+
+    attempts: int
+
+    def card(self, folder: Path) -> AbstractContextManager[Transport]:
+        """The card for the application whose results go to ``folder``: a new one, or the one begun earlier."""
+
+
+class VirtualBlanks:
+    """Virtual cards, each kept as ``card.vcard`` in its folder."""
+
+    attempts = 1
+
+    def __init__(self, profile: Profile, region: str) -> None:
+        """New cards have this profile and come from this region (6 digits)."""
+        self.profile = profile
+        self.region = region
+
+    @contextmanager
+    def card(self, folder: Path) -> Iterator[Transport]:
+        """A card that is saved whatever happens to it, as a real one would keep what was written."""
+        path = folder / "card.vcard"
+        card = load(path) if path.exists() else VirtualCard.blank(self.profile, region=self.region)
+        try:
+            with LocalTransport(card, name=str(path)) as transport:
+                yield transport
+        finally:
+            save(card, path)
+
+
+class ReaderBlanks:
+    """Cards put into a reader one after the other; ``tell`` gets what the clerk is to do.
+
+    A card that lies in the reader at the start is taken as the first.
+    """
+
+    attempts = 3
+
+    def __init__(self, reader: str, tell: Callable[[Text], None]) -> None:
+        """Use the reader of exactly this name."""
+        self.reader = reader
+        self._tell = tell
+        self._events = ReaderMonitor().watch()
+        self._present = False
+        self._used = False
+
+    @contextmanager
+    def card(self, folder: Path) -> Iterator[Transport]:
+        """The next card; waits until the one before is taken out and a new one lies in the reader."""
+        number = folder.name
+        if self._used:
+            self._tell(Text("请取出卡片", "take the card out"))
+            self._wait(present=False)
+        self._tell(Text(f"请放入卡号 {number} 的卡片", f"insert the card for number {number}"))
+        self._wait(present=True)
+        self._used = True
+        with open_card(self.reader) as transport:
+            yield transport
+
+    def _wait(self, *, present: bool) -> None:
+        while self._present is not present:
+            event = next(self._events)
+            if event.kind in (EventKind.SERVICE_LOST, EventKind.SERVICE_BACK):
+                self._tell(event.text)
+            elif event.reader == self.reader:
+                self._present = event.kind is EventKind.CARD_INSERTED

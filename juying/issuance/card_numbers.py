@@ -1,0 +1,37 @@
+"""Card numbers for applications that bring none.
+
+The structure of the number beyond its check character is a matter of each region; this office counts upwards behind
+a prefix (our choice). Which numbers are taken is read from the output folder: one folder per card number.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from juying.errors import InputError
+from juying.model.numbers import card_number
+
+PREFIX = "JY"
+
+
+class CardNumbers:
+    """Gives out card numbers that nobody has."""
+
+    def __init__(self, taken: Iterable[str], prefix: str = PREFIX) -> None:
+        """Start behind the numbers in ``taken``; ``prefix`` is 1 to 7 characters 0-9 and A-Z."""
+        self._taken = set(taken)
+        self._next = self._count(prefix)
+
+    def allot(self) -> str:
+        """A new number. Raises `InputError` when the prefix is used up."""
+        for number in self._next:
+            if number not in self._taken:
+                self._taken.add(number)
+                return number
+        raise InputError(
+            "此前缀的卡号已用完，请换一个前缀", "the card numbers of this prefix are used up: choose another"
+        )
+
+    @staticmethod
+    def _count(prefix: str) -> Iterator[str]:
+        digits = 8 - len(prefix)
+        for serial in range(1, 10**digits):
+            yield card_number(f"{prefix}{serial:0{digits}}")

@@ -1,0 +1,51 @@
+"""Demonstration keys: made on the spot, marked as such, good for trials only. No key is built in."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from juying.credential.trust import TrustedKey, TrustList
+from juying.crypto.signing import SoftwareSigner
+from juying.errors import KeyUseError
+from juying.text import Text
+
+FOLDER = Path("build", "demo-keys")
+"""Where the command line looks for them, below the working directory."""
+
+KEY_FILE, TRUST_FILE = "issuer.pem", "trust.json"
+
+_ISSUER = Text("演示签发机关（无效力）", "demonstration issuer (of no effect)")
+_DAYS = 366
+
+
+def demonstration_keys(folder: Path, *, region: str) -> tuple[SoftwareSigner, TrustList]:
+    """The key and the trust list in ``folder``, made if there are none.
+
+    The key may sign for a year from when it was made. Raises `KeyUseError` or `InputError` when they cannot be read
+    or written.
+    """
+    key_file, trust_file = folder / KEY_FILE, folder / TRUST_FILE
+    if key_file.exists() and trust_file.exists():
+        return SoftwareSigner.load(key_file), TrustList.load(trust_file)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyUseError(
+            f"无法创建演示密钥目录（{error.strerror}）",
+            f"the folder for the demonstration keys cannot be made ({error.strerror})",
+            where=str(folder),
+        ) from None
+    signer = SoftwareSigner.load(key_file) if key_file.exists() else SoftwareSigner.generate()
+    start = datetime.now(UTC).replace(microsecond=0)
+    key = TrustedKey.of(
+        signer,
+        issuer=_ISSUER,
+        region=region,
+        not_before=start,
+        not_after=start + timedelta(days=_DAYS),
+        demonstration=True,
+    )
+    trust = TrustList([key])
+    if not key_file.exists():
+        signer.save(key_file)
+    trust.save(trust_file)
+    return signer, trust

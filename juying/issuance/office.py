@@ -1,0 +1,148 @@
+"""One application becomes one card and two credentials."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+from juying.card.contents import CardContents
+from juying.card.ssc import SscCard
+from juying.card.writer import Plan, write_card
+from juying.codec.permit_slots import live_slot, slot_files
+from juying.codec.photo_file import PREFIX_LENGTH
+from juying.codec.spec import Profile
+from juying.credential.claims import Claims, Tier
+from juying.credential.issue import issue
+from juying.credential.trust import TrustList
+from juying.credential.verify import Verdict, verify
+from juying.crypto.signing import Signer
+from juying.errors import ReadBackError
+from juying.issuance.intake import Application
+from juying.issuance.photo import card_photo
+from juying.model import CardIdentity
+
+CARD_YEARS = 10
+"""A card is good for ten years from its issue (observed on all samples)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """Who issues: the signing key, what terminals trust, and what stands on every card.
+
+    ``institution`` is the 初始化机构编号 (24 digits) or empty; ``clock`` gives the present time with a time zone.
+    """
+
+    signer: Signer
+    trust: TrustList
+    institution: str = ""
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The two credentials of one permit, COSE_Sign1 each; ``full`` is also the record on the chip."""
+
+    full: bytes = field(repr=False)
+    minimal: bytes = field(repr=False)
+
+
+def sign_permit(office: Office, application: Application, previous: Credentials | None = None) -> Credentials:
+    """Sign the permit of ``application`` in both tiers.
+
+    Credentials of an earlier run are kept where they say the same and still verify, so that signing twice changes
+    nothing. Raises `FieldError` or `RecordError` for a permit that cannot be signed, such as one that has expired.
+    """
+    now = office.clock()
+
+    def signed(tier: Tier, earlier: bytes | None) -> bytes:
+        claims = Claims.of(application.holder, application.permit, tier=tier, issued_at=now)
+        if earlier is not None:
+            found = verify(earlier, office.trust, now=now)
+            same = found.claims is not None and found.claims == replace(claims, issued_at=found.claims.issued_at)
+            if same and found.verdict in _GOOD:
+                return earlier
+        return issue(claims, office.signer)
+
+    return Credentials(
+        full=signed(Tier.FULL, previous.full if previous else None),
+        minimal=signed(Tier.MINIMAL, previous.minimal if previous else None),
+    )
+
+
+def issue_card(
+    office: Office,
+    application: Application,
+    card_number: str,
+    credentials: Credentials,
+    card: SscCard,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Plan:
+    """Write holder and permit onto ``card``, and verify what the card then returns.
+
+    Raises `FieldError` for an application that no card can hold, and what `write_card` raises; the card may
+    then be half written, and calling this again finishes it.
+    """
+    issued_on = card.value("card.issued_on")
+    contents = card_contents(
+        office,
+        application,
+        card_number,
+        credentials,
+        card.profile,
+        issued_on=issued_on if isinstance(issued_on, date) else None,
+    )
+    plan = write_card(card, contents, progress=progress)
+    _check(office, credentials.full, card)
+    return plan
+
+
+def card_contents(
+    office: Office,
+    application: Application,
+    card_number: str,
+    credentials: Credentials,
+    profile: Profile,
+    *,
+    issued_on: date | None = None,
+) -> CardContents:
+    """What the card of ``application`` is to hold.
+
+    The day of issue is the one asked for, else ``issued_on`` (of a card begun earlier), else today. Raises as
+    `issue_card` does for the application.
+    """
+    day = application.issued_on or issued_on or office.clock().astimezone().date()
+    identity = CardIdentity(
+        number=card_number, issued_on=day, expires_on=_years_later(day), institution=office.institution
+    )
+    file = next((file for file in profile.files if file.content == "photo"), None)
+    photo = None
+    if application.photo is not None and file is not None:
+        photo = card_photo(application.photo, capacity=file.size - PREFIX_LENGTH)
+    return CardContents.of(
+        application.holder, application.permit, identity, photo=photo, permit_record=credentials.full
+    )
+
+
+# A permit may be issued before the day on which it begins.
+_GOOD = (Verdict.VALID, Verdict.NOT_YET)
+
+
+def _check(office: Office, record: bytes, card: SscCard) -> None:
+    """What a terminal would find: the permit on the chip, or the credential alone on a card without a place for it."""
+    if slot_files(card.profile):
+        live = live_slot(card.read_slots())
+        record = live.record if live else b""
+    verdict = verify(record, office.trust, now=office.clock()).verdict
+    if verdict not in _GOOD:
+        raise ReadBackError(
+            f"签发后的许可未通过验证（{verdict.text.zh}），请停止发卡并检查签名密钥",
+            f"the permit just issued does not verify ({verdict.text.en}): stop issuing and check the signing key",
+            where="permit",
+        )
+
+
+def _years_later(day: date) -> date:
+    try:
+        return day.replace(year=day.year + CARD_YEARS)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year + CARD_YEARS, day=28)

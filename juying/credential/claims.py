@@ -283,15 +283,6 @@ class Claims:
             position=_text(position),
         )
 
-    def caption(self, *, demonstration: bool = False) -> tuple[Text, ...]:
-        """Two or three lines to stand below the QR picture; no personal data."""
-        until = self.valid_until.isoformat()
-        lines = (
-            Text("聚英卡 · 外国人来华工作许可", "Juying Card · Work permit for foreigners"),
-            Text(f"{self.tier.text.zh}，有效期至 {until}", f"{self.tier.text.en}, valid until {until}"),
-        )
-        return (*lines, Text("演示用，无效力", "demonstration only, of no effect")) if demonstration else lines
-
     def to_dict(self) -> dict[str, object]:
         """All claims as plain JSON values, for the one who asked to see them."""
         claims: dict[str, object] = {

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self, cast
@@ -38,23 +38,22 @@ _NO_FILE, _NO_COMMAND = bytes.fromhex("6A82"), bytes.fromhex("6D00")
 class Recorder(Closing):
     """A transport that writes down what passes through another one.
 
-    What ``profiles`` mark as personal is replaced by pseudonyms, and everything that they do not know; they default
-    to all that come with juying, and the card's own version decides among them. With ``masked=False`` personal
-    data is written as it is; PINs, keys and cryptograms never are.
+    What ``profile`` marks as personal is replaced by pseudonyms, and everything that it does not know. Without a
+    profile all that come with juying count, until the card states its version. With ``masked=False`` personal data
+    is written as it is; PINs, keys and cryptograms never are.
     """
 
     def __init__(
         self,
         transport: Transport,
+        profile: Profile | None,
         path: str | Path,
         *,
-        profiles: Iterable[Profile] | None = None,
         masked: bool = True,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Start a new file at ``path``, readable by its owner only; InputError if it exists or cannot be made."""
-        if profiles is None:
-            profiles = [load_profile(name) for name in profile_names()]
+        profiles = [profile] if profile else [load_profile(name) for name in profile_names()]
         self.path = Path(path)
         self._transport = transport
         self._clock = clock

@@ -4,11 +4,12 @@
 type         Python value               bytes
 ============ ========================== ==========================================================
 ``b``        `bytes`                    as they are
-``an``       `str`                      GB18030 (a superset of GBK), left aligned, filled with 00
+``an``       `str`                      GB18030 (a superset of GBK), left aligned, filled with 00;
+                                        spaces at the end are lost, as readers trim them
 ``cn``       `str` of digits            BCD, left aligned, filled with nibble F
 ``date``     `datetime.date`            4 bytes BCD YYYYMMDD
 ``month``    `str` ``"YYYY-MM"``        3 bytes BCD YYYYMM
-``datetime`` `datetime.datetime`        7 bytes BCD YYYYMMDDhhmmss, local time of the terminal
+``datetime`` `datetime.datetime`        7 bytes BCD YYYYMMDDhhmmss, local time of the terminal, naive
 ``dec``      `int`, fen                 4 bytes, big-endian (our choice: the standard's coding is not public)
 ``uint``     `int`                      big-endian
 ============ ========================== ==========================================================
@@ -17,6 +18,7 @@ A field of FF bytes was never written and decodes to `None`; so does one of 00 b
 value (text and dates). Source of b, an, cn and the fillings: observed in public readers and personalisers.
 """
 
+import codecs
 import datetime as dt
 import re
 from collections.abc import Callable
@@ -27,7 +29,7 @@ from juying.errors import DecodeError, InputError
 Value = bytes | str | int | dt.date | dt.datetime | None
 """What one field holds; a list record or a cyclic record holds a tuple of these."""
 
-Encoder = Callable[[Value], bytes]
+Encoder = Callable[[object], bytes]
 Decoder = Callable[[bytes], Value]
 
 
@@ -49,21 +51,28 @@ FIXED_LENGTHS = {FieldType.DATE: 4, FieldType.MONTH: 3, FieldType.DATETIME: 7, F
 """Bytes of the types that have only one length."""
 
 
-_CONTROL = re.compile(rb"[\x00-\x1f]")
+_BCD = tuple(tens << 4 | ones for tens in range(10) for ones in range(10))
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_to_gb18030 = codecs.getencoder("gb18030")
+_from_gb18030 = codecs.getdecoder("gb18030")
+
+
+def _is_clean(text: str) -> bool:
+    """Whether ``text`` has no control character, which could fool a terminal that shows it."""
+    return text.isprintable() or not _CONTROL.search(text)
 
 
 def text_bytes(text: str) -> bytes:
     """``text`` in GB18030; `InputError` for what it cannot hold (unpaired surrogates, control characters)."""
     try:
-        encoded = text.encode("gb18030")
+        if _is_clean(text):
+            return _to_gb18030(text)[0]
     except UnicodeEncodeError:
-        encoded = b"\x00"
-    if _CONTROL.search(encoded):
-        raise InputError(
-            "文字含有卡片不能存储的字符（控制字符或无效字符）",
-            "the text has a character that a card cannot hold (control or invalid character)",
-        )
-    return encoded
+        pass
+    raise InputError(
+        "文字含有卡片不能存储的字符（控制字符或无效字符）",
+        "the text has a character that a card cannot hold (control or invalid character)",
+    )
 
 
 def split_text(text: str, *lengths: int) -> tuple[str, ...]:
@@ -96,19 +105,19 @@ def encoder(kind: FieldType, length: int) -> Encoder:
     blank = b"\xff" * length
     to_bytes = _ENCODERS[kind]
 
-    def encode(value: Value) -> bytes:
+    def encode(value: object) -> bytes:
         if value is None:
             return blank
         try:
             encoded = to_bytes(value, length)
-            if encoded == blank:
-                raise ValueError  # it would read back as "never written"
-            return encoded
+            if encoded != blank:  # it would read back as "never written"
+                return encoded
         except (TypeError, ValueError, OverflowError):
-            raise InputError(
-                f"值的类型或内容不符合字段类型 {kind}（{length} 字节）",
-                f"the value does not suit the field type {kind} ({length} bytes)",
-            ) from None
+            pass
+        raise InputError(
+            f"值的类型或内容不符合字段类型 {kind}（{length} 字节）",
+            f"the value does not suit the field type {kind} ({length} bytes)",
+        )
 
     return encode
 
@@ -134,7 +143,7 @@ def _too_long(length: int) -> InputError:
     return InputError(f"值超过字段长度（{length} 字节）", f"the value is longer than the field ({length} bytes)")
 
 
-def _encode_bytes(value: Value, length: int) -> bytes:
+def _encode_bytes(value: object, length: int) -> bytes:
     if not isinstance(value, bytes):
         raise TypeError
     if len(value) != length:
@@ -142,7 +151,7 @@ def _encode_bytes(value: Value, length: int) -> bytes:
     return value
 
 
-def _encode_text(value: Value, length: int) -> bytes:
+def _encode_text(value: object, length: int) -> bytes:
     if not isinstance(value, str):
         raise TypeError
     encoded = text_bytes(value)
@@ -151,7 +160,7 @@ def _encode_text(value: Value, length: int) -> bytes:
     return encoded.ljust(length, b"\x00")
 
 
-def _encode_digits(value: Value, length: int) -> bytes:
+def _encode_digits(value: object, length: int) -> bytes:
     if not isinstance(value, str) or not (value.isascii() and value.isdigit()):
         raise TypeError
     if len(value) > 2 * length:
@@ -159,25 +168,25 @@ def _encode_digits(value: Value, length: int) -> bytes:
     return bytes.fromhex(value.ljust(2 * length, "f"))
 
 
-def _encode_date(value: Value, length: int) -> bytes:
+def _encode_date(value: object, length: int) -> bytes:
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
         raise TypeError
-    return bytes.fromhex(f"{value:%Y%m%d}".zfill(8))
+    return bytes((_BCD[value.year // 100], _BCD[value.year % 100], _BCD[value.month], _BCD[value.day]))
 
 
-def _encode_month(value: Value, length: int) -> bytes:
+def _encode_month(value: object, length: int) -> bytes:
     if not isinstance(value, str) or len(value) != 7:
         raise TypeError
     return _encode_date(dt.date.fromisoformat(f"{value}-01"), 4)[:3]
 
 
-def _encode_datetime(value: Value, length: int) -> bytes:
-    if not isinstance(value, dt.datetime):
+def _encode_datetime(value: object, length: int) -> bytes:
+    if not isinstance(value, dt.datetime) or value.tzinfo or value.microsecond:
         raise TypeError
-    return bytes.fromhex(f"{value:%Y%m%d%H%M%S}".zfill(14))
+    return _encode_date(value.date(), 4) + bytes((_BCD[value.hour], _BCD[value.minute], _BCD[value.second]))
 
 
-def _encode_unsigned(value: Value, length: int) -> bytes:
+def _encode_unsigned(value: object, length: int) -> bytes:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError
     return value.to_bytes(length, "big")
@@ -188,7 +197,10 @@ def _decode_bytes(raw: bytes) -> Value:
 
 
 def _decode_text(raw: bytes) -> Value:
-    return raw.rstrip(b"\x00 ").decode("gb18030") or None
+    text = _from_gb18030(raw.rstrip(b"\x00 "))[0]
+    if not _is_clean(text):
+        raise ValueError
+    return text or None
 
 
 def _decode_digits(raw: bytes) -> Value:
@@ -232,7 +244,7 @@ def _decode_unsigned(raw: bytes) -> Value:
     return int.from_bytes(raw, "big")
 
 
-_ENCODERS: dict[FieldType, Callable[[Value, int], bytes]] = {
+_ENCODERS: dict[FieldType, Callable[[object, int], bytes]] = {
     FieldType.BYTES: _encode_bytes,
     FieldType.TEXT: _encode_text,
     FieldType.DIGITS: _encode_digits,

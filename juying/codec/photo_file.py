@@ -21,11 +21,11 @@ def pack_photo(picture: bytes, size: int) -> bytes:
 def photo_length(prefix: bytes, size: int) -> int:
     """Length of the picture in a photo file of ``size`` bytes that starts with ``prefix``; 0 if there is none.
 
-    Raises `DecodeError` for a length that cannot be.
+    Raises `DecodeError` for a length that cannot be, and for a prefix cut short.
     """
     length = int.from_bytes(prefix[:PREFIX_LENGTH], "big")
-    if prefix[:PREFIX_LENGTH] == b"\xff\xff" or length == 0:
+    if length in (0, 0xFFFF) and len(prefix) >= PREFIX_LENGTH:
         return 0
-    if length > size - PREFIX_LENGTH:
+    if length > size - PREFIX_LENGTH or len(prefix) < PREFIX_LENGTH:
         raise DecodeError("照片文件的长度值无效", "the length in the photo file cannot be")
     return length

@@ -1,12 +1,13 @@
 """Profiles, read from TOML files.
 
 Everything that knows the layout of a card is derived from its profile: codec, virtual card, writer, trace
-masking, manual and JSON schema (``Profile.model_json_schema()``).
+masking, manual and JSON schema (``Profile.model_json_schema()`` describes a profile in which everything is written
+out, as ``juying profile show --json`` prints it).
 
 Loading is strict: an unknown key, a wrong type, a rule that names an unknown key, a gap in the record numbers or
 a record without a vector is a `ProfileError` that names file, line and the nearest known key. A profile with
 ``extends`` takes over the applications, files and records of another and patches those of the same name, file
-identifier or tag.
+identifier or tag. Records take over source and rules of their file, and parts those of their record.
 """
 
 import functools
@@ -14,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -45,134 +47,118 @@ def profile_names() -> tuple[str, ...]:
 def load_profile(name: str | Path) -> Profile:
     """Load a profile by name (``ssc-v1``, ``ssc-v2``, ``ssc-v3``) or from a ``.toml`` file.
 
-    Raises `ProfileError` with file and line for anything that the format does not allow.
+    Raises `ProfileError` with file and line for anything that the format does not allow. Test vectors are checked by
+    `Profile.check_vectors`, not here.
     """
-    text, place = _read(name)
-    data = _merged(text, place)
+    return _load(name)[1]
+
+
+def _load(name: str | Path, *, extended_at: str = "", depth: int = 0) -> tuple[dict[str, Any], Profile]:
+    """The tables of a profile, with those that it extends, and the profile made from them."""
+    text, place = _read(name, extended_at)
+    data = _parse(text, place)
+    base = data.pop("extends", None)
+    if base is not None:
+        line = f"{place}:{_line(text, [], '^extends')}"
+        if not isinstance(base, str) or depth == _MAX_DEPTH:
+            raise ProfileError(
+                f"extends 应为规格名称，且不得循环或超过 {_MAX_DEPTH} 层",
+                f"extends must name a profile, not in a circle and at most {_MAX_DEPTH} deep",
+                where=line,
+            )
+        base = str(Path(place).parent / base) if base.endswith(".toml") else base
+        inherited = _load(base, extended_at=line, depth=depth + 1)[0]
+        del inherited["name"]  # each profile has its own
+        data = _patch(inherited, data)
     try:
-        return Profile.model_validate(_inherit(data))
+        return data, Profile.model_validate(_inherit(data))
     except ValidationError as error:
         raise _explain(error, data, text, place) from None
 
 
-def _folder() -> Any:
+_MAX_DEPTH = 4
+
+
+def _folder() -> Traversable:
     return resources.files("juying.codec") / "profiles"
 
 
-def _read(name: str | Path) -> tuple[str, str]:
-    path = Path(name)
+def _read(name: str | Path, extended_at: str) -> tuple[str, str]:
+    """Text of a profile, and what messages call it."""
     try:
-        if path.suffix == ".toml":
-            return path.read_text("utf-8"), str(path)
-        return (_folder() / f"{name}.toml").read_text("utf-8"), f"{name}.toml"
-    except (OSError, UnicodeDecodeError):
-        near = nearest(str(name), profile_names())
-        raise ProfileError(
-            f"没有这个卡规格，或文件无法读取{near}",
-            f"there is no such profile, or the file cannot be read{near}",
-            where=str(name),
-        ) from None
+        if str(name).endswith(".toml"):
+            return Path(name).read_text("utf-8-sig"), str(name)
+        if str(name) in profile_names():
+            return (_folder() / f"{name}.toml").read_text("utf-8"), f"{name}.toml"
+    except (OSError, ValueError):
+        pass
+    near = nearest(str(name), profile_names())
+    raise ProfileError(
+        f"没有 {name} 这个卡规格，或文件无法读取{near}",
+        f"there is no profile {name}, or the file cannot be read{near}",
+        where=extended_at,
+    )
 
 
-def _merged(text: str, place: str, depth: int = 0) -> dict[str, Any]:
+def _parse(text: str, place: str) -> dict[str, Any]:
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except ValueError as error:
         line = re.search(r"line (\d+)", str(error))
         where = f"{place}:{line[1]}" if line else place
         raise ProfileError("不是有效的 TOML 文件", f"not a valid TOML file: {error}", where=where) from None
-    base = data.pop("extends", None)
-    if base is None:
-        return data
-    if depth == 4 or not isinstance(base, str):
-        where = f"{place}:{_line(text, 'extends')}"
-        raise ProfileError("extends 嵌套过深或不是文本", "extends is nested too deep or not a text", where=where)
-    if base.endswith(".toml"):
-        base = str(Path(place).parent / base)
-    return _patch(_merged(*_read(base), depth + 1), data)
 
 
-_IDENTITY = {"application": "name", "file": "fid", "records": "tag", "keys": "name"}
+_PATCHED = {"application": "name", "keys": "name", "file": "fid", "records": "tag"}
+"""The lists that a profile patches when it extends another, and by what their entries are told apart."""
+
+_IDENTITY = _PATCHED | {"parts": "tag"}
 
 
 def _patch(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``change``; lists of tables that can be told apart are patched one by one."""
     result = dict(base)
     for key, value in change.items():
-        identity = _IDENTITY.get(key)
-        if not identity or not _is_tables(value) or not _is_tables(base.get(key)):
+        identity = _PATCHED.get(key, "")
+        if not (_has_all(base.get(key), identity) and _has_all(value, identity)):
             result[key] = value
             continue
-        entries = {entry.get(identity): entry for entry in base[key]}
+        entries = list(base[key])
+        places = {entry[identity]: place for place, entry in enumerate(entries)}
         for entry in value:
-            name = entry.get(identity)
-            entries[name] = _patch(entries[name], entry) if name in entries else entry
-        result[key] = list(entries.values())
+            place = places.get(entry[identity])
+            if place is None:
+                entries.append(entry)
+            else:
+                entries[place] = _patch(entries[place], entry)
+        result[key] = entries
     return result
 
 
-def _is_tables(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+def _has_all(value: object, identity: str) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(entry, dict) and isinstance(entry.get(identity), str) for entry in value
+    )
 
 
-def _inherit(data: dict[str, Any]) -> dict[str, Any]:
-    """Give each file the name of its application, and each record the source and rules of its file."""
-
-    def record_of(record: Any, parent: dict[str, Any]) -> Any:
-        if not isinstance(record, dict):
-            return record
-        inherited: dict[str, Any] = {key: parent[key] for key in ("source", "read", "write") if key in parent}
-        full = inherited | record
-        if isinstance(record.get("parts"), list):
-            full["parts"] = [record_of(part, full) for part in record["parts"]]
-        return full
-
-    def file_of(file: Any, application: dict[str, Any]) -> Any:
-        if not isinstance(file, dict):
-            return file
-        full = {"source": application.get("source"), **file, "application": application.get("name")}
-        if isinstance(file.get("records"), list):
-            full["records"] = [record_of(record, full) for record in file["records"]]
-        return full
-
-    applications = data.get("application")
-    if not _is_tables(applications):
-        return data
-    return {
-        **data,
-        "application": [
-            {**entry, "file": [file_of(file, entry) for file in entry["file"]]}
-            if isinstance(entry.get("file"), list)
-            else entry
-            for entry in applications or ()
-        ],
-    }
+_INHERITED: dict[str, dict[str, str]] = {
+    "application": {},
+    "file": {"source": "source", "name": "application"},
+    "records": {"source": "source", "read": "read", "write": "write"},
+    "parts": {"source": "source", "read": "read", "write": "write"},
+}
+"""What the entries of a list take over from the table in which it stands: key there, key in the entry."""
 
 
-def _explain(error: ValidationError, data: dict[str, Any], text: str, place: str) -> ProfileError:
-    """The first finding, with the line on which it stands and the nearest known key."""
-    findings = error.errors(include_url=False, include_input=False)
-    # A mistyped key is also a missing one: tell the cause, not the consequence.
-    first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
-    path = first["loc"]
-    marks: list[str] = []
-    node: Any = data
-    for step in path:
-        try:
-            node = node[step]
-        except (KeyError, IndexError, TypeError):
-            break
-        if isinstance(node, dict):
-            marks += [rf'{name} *= *"{node[name]}"' for name in ("name", "fid", "tag") if name in node][:1]
-    key = str(path[-1])
-    token = first.get("ctx", {}).get("token")
-    line = _line(text, *marks, re.escape(token) if token else rf"\b{re.escape(key)} *=")
-    where = f"{place}:{line}"
-    names = [str(step) for step in path if not isinstance(step, int)]
-    if first["type"] == "extra_forbidden":
-        near = nearest(key, _known_keys(names[:-1]))
-        return ProfileError(f"未知的键 {key}{near}", f"unknown key {key}{near}", where=where)
-    what, problem = ".".join(names), first["msg"].removeprefix("Value error, ")
-    return ProfileError(f"{what} 无效：{problem}", f"{what} is not valid: {problem}", where=where)
+def _inherit(table: dict[str, Any]) -> dict[str, Any]:
+    """``table``, in which every entry has what it takes over; what is no table is left to validation."""
+    full = dict(table)
+    for key, keys in _INHERITED.items():
+        entries = table.get(key)
+        if isinstance(entries, list):
+            taken = {keys[name]: table[name] for name in keys if name in table}
+            full[key] = [_inherit(taken | entry) if isinstance(entry, dict) else entry for entry in entries]
+    return full
 
 
 _SPECS: dict[str, type[Spec]] = {
@@ -184,6 +170,62 @@ _SPECS: dict[str, type[Spec]] = {
     "vectors": Vector,
 }
 
+_PROBLEMS = {
+    "missing": Text("缺少这个键", "the key is missing"),
+    "string_type": Text("应为文本", "a text is needed"),
+    "int_type": Text("应为整数", "a whole number is needed"),
+    "bool_type": Text("应为 true 或 false", "true or false is needed"),
+    "tuple_type": Text("应为数组", "an array is needed"),
+    "model_type": Text("应为表", "a table is needed"),
+    "named_tuple_type": Text("应为含 zh 和 en 的表", "a table of zh and en is needed"),
+    "string_pattern_mismatch": Text(
+        "应为 free、never、debit，或由 or、and 之一连接的 pin 和 key:名称",
+        "it must be free, never, debit, or pin and key:NAME joined by one of or, and",
+    ),
+}
+
+
+def _explain(error: ValidationError, data: dict[str, Any], text: str, file: str) -> ProfileError:
+    """The first finding, with the line on which it stands and the nearest known key."""
+    findings = error.errors(include_url=False, include_input=False)
+    # A mistyped key is also a missing one: tell the cause, not the consequence.
+    first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
+    kind, context = first["type"], first.get("ctx", {})
+    names = [step for step in first["loc"] if isinstance(step, str)]
+    marks = _marks(first["loc"], data)
+    place = [value for _, value in marks]
+    if kind == "extra_forbidden":
+        near = nearest(names[-1], _known_keys(names[:-1]))
+        problem = Text(f"未知的键 {names[-1]}{near}", f"unknown key {names[-1]}{near}")
+    elif kind == "profile":
+        problem = Text(context["zh"], context["en"])
+    else:
+        allowed = context.get("expected")
+        other = Text(f"只能是 {allowed}", f"it must be {allowed}") if allowed else Text("值不符合格式", first["msg"])
+        problem = _PROBLEMS.get(kind, other)
+        place.append(names[-1])
+    token = context.get("token") or (rf"\b{re.escape(names[-1])} *=" if names and kind != "missing" else "")
+    line = _line(text, [rf'\b{key} *= *"{re.escape(value)}"' for key, value in marks], token)
+    subject = " ".join(place or [str(data.get("name"))])
+    return ProfileError(f"{subject}：{problem.zh}", f"{subject}: {problem.en}", where=f"{file}:{line}")
+
+
+def _marks(path: Sequence[int | str], data: dict[str, Any]) -> list[tuple[str, str]]:
+    """Key and value that tell each entry on the way to ``path`` from its like."""
+    marks: list[tuple[str, str]] = []
+    node: Any = data
+    identity = ""
+    for step in path:
+        try:
+            node = node[step]
+        except (LookupError, TypeError):
+            break
+        if isinstance(step, str):
+            identity = _IDENTITY.get(step, "")
+        elif isinstance(node, dict) and isinstance(node.get(identity), str):
+            marks.append((identity, node[identity]))
+    return marks
+
 
 def _known_keys(path: Sequence[str]) -> list[str]:
     if path and path[-1] in ("title", "note"):
@@ -192,11 +234,15 @@ def _known_keys(path: Sequence[str]) -> list[str]:
     return [field.alias or name for name, field in spec.model_fields.items()]
 
 
-def _line(text: str, *patterns: str) -> int:
-    """Line of the last pattern that is found when the patterns are searched one after the other."""
-    position = 0
-    for pattern in patterns:
-        match = re.compile(pattern).search(text, position)
-        if match:
-            position = match.start()
+def _line(text: str, marks: Sequence[str], token: str) -> int:
+    """Line of ``token`` in the entry to which ``marks`` lead, or else of that entry."""
+    position = start = 0
+    for mark in marks:
+        if found := re.compile(mark).search(text, start):
+            position = found.start()
+            line = text.rfind("\n", 0, position) + 1
+            inline = text[line:position].lstrip().startswith("{")
+            start = line if inline else max(0, text.rfind("\n[", 0, position))
+    if token and (found := re.compile(token, re.MULTILINE).search(text, start)):
+        position = found.start()
     return text.count("\n", 0, position) + 1

@@ -6,39 +6,38 @@ They are read from TOML files by `juying.codec.profile`.
 
 import difflib
 import functools
+import itertools
 import re
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from juying.codec import tlv
-from juying.codec.fields import FIXED_LENGTHS, Decoder, Encoder, FieldType, Value, decoder, encoder
+from juying.codec.fields import Decoder, Encoder, FieldType, Value
+from juying.codec.record import Content, HexBytes, HexNumber, Record, Rule, Source, Spec, Stored, Vector, broken
 from juying.errors import DecodeError, InputError, ProfileError
 from juying.text import Text
 
-Content = Value | tuple[Value, ...]
-"""What one record holds: a value, or a tuple of values for a list record."""
-
-
-def _hex_number(value: object) -> object:
-    return int(value, 16) if isinstance(value, str) and re.fullmatch(r"(?:[0-9A-F]{2})+", value) else value
-
-
-def _hex_bytes(value: object) -> object:
-    return bytes.fromhex(value) if isinstance(value, str) and re.fullmatch(r"(?:[0-9A-F]{2})+", value) else value
-
-
-HexNumber = Annotated[int, BeforeValidator(_hex_number), PlainSerializer(lambda number: f"{number:02X}")]
-HexBytes = Annotated[bytes, BeforeValidator(_hex_bytes), PlainSerializer(lambda raw: raw.hex().upper())]
-Source = Literal["standard", "observed", "ours"]
-_GRANT = r"(pin|key:\w+)"
-Rule = Annotated[str, Field(pattern=rf"^(free|never|debit|{_GRANT}( or {_GRANT})*|{_GRANT}( and {_GRANT})+)$")]
-"""Access rule: ``free``, ``never``, ``debit`` (the purse command only), or ``pin`` and ``key:NAME`` joined by one
-of ``or`` and ``and``."""
+__all__ = [
+    "Application",
+    "Content",
+    "File",
+    "FileKind",
+    "Item",
+    "Key",
+    "Profile",
+    "Record",
+    "Rule",
+    "Source",
+    "Spec",
+    "Stored",
+    "Vector",
+    "nearest",
+    "plain",
+]
 
 
 class FileKind(StrEnum):
@@ -47,132 +46,6 @@ class FileKind(StrEnum):
     LINEAR = "linear"
     TRANSPARENT = "transparent"
     CYCLIC = "cyclic"
-
-
-class Spec(BaseModel):
-    """Base of all: immutable, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Vector(Spec):
-    """Bytes as they stand on a card, and what they mean; bytes are given as upper-case hex digits."""
-
-    hex: HexBytes
-    value: Any
-
-
-class Key(Spec):
-    """A key of the card: ``id`` is P2 of EXTERNAL AUTHENTICATE, the others say where a PSAM holds it."""
-
-    name: str
-    id: HexNumber | None = None
-    psam_usage: HexNumber | None = None
-    psam_id: HexNumber | None = None
-    source: Source
-    note: Text | None = None
-
-
-class Stored(Spec):
-    """What a file and a record have in common.
-
-    ``read`` and ``write`` are access rules, ``field`` connects to the model, ``personal`` and ``secret`` say what
-    must not leave the card in a trace.
-    """
-
-    title: Text
-    source: Source
-    read: Rule
-    write: Rule
-    field: str = ""
-    personal: bool = False
-    secret: bool = False
-    note: Text | None = None
-    vectors: tuple[Vector, ...] = ()
-
-
-class Record(Stored):
-    """One record of a linear file, one part of a list record, or one field of a cyclic record.
-
-    ``length`` counts the bytes of the value, without tag and length byte. ``continues`` names the tag whose text
-    overflows into this record. Records of a linear file have ``tag`` and ``number``, parts a ``tag``, fields of a
-    cyclic record neither.
-    """
-
-    type: FieldType
-    number: int = 0
-    repeat: int = Field(default=1, ge=1)
-    tag: HexNumber | None = None
-    length: int = Field(default=0, ge=0, le=255)
-    continues: HexNumber | None = None
-    parts: "tuple[Record, ...]" = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_length(cls, data: dict[str, Any]) -> dict[str, Any]:
-        if "length" in data:
-            return data
-        length = FIXED_LENGTHS.get(data.get("type", ""), 0)
-        if data.get("type") == FieldType.LIST and isinstance(data.get("parts"), list):
-            fixed = (part.get("length", FIXED_LENGTHS.get(part.get("type"), 0)) for part in data["parts"])
-            length = sum(2 + part for part in fixed)
-        return {**data, "length": length}
-
-    @model_validator(mode="after")
-    def _check_type(self) -> Self:
-        if (self.type is FieldType.LIST) != bool(self.parts):
-            raise ValueError("type list needs parts, other types have none")
-        if self.length < 1 or self.length != FIXED_LENGTHS.get(self.type, self.length):
-            raise ValueError("length is missing or does not suit the type")
-        return self
-
-    @functools.cached_property
-    def _codec(self) -> tuple[Encoder, Decoder]:
-        return encoder(self.type, self.length), decoder(self.type)
-
-    def encode_value(self, content: Content) -> bytes:
-        """The value bytes, without tag and length. Raises `InputError` for what does not fit."""
-        if not self.parts or content is None:
-            return b"\xff" * self.length if content is None else self._codec[0](content)  # type: ignore[arg-type]
-        if not isinstance(content, tuple) or len(content) != len(self.parts):
-            raise InputError(f"需要 {len(self.parts)} 个值的列表", f"a list of {len(self.parts)} values is needed")
-        return b"".join(part.encode(value) for part, value in zip(self.parts, content, strict=True))
-
-    def decode_value(self, raw: bytes) -> Content:
-        """The value in ``raw``, or `None` if it was never written. Raises `DecodeError`."""
-        if not self.parts:
-            return self._codec[1](raw)
-        if raw.count(0xFF) == len(raw):
-            return None
-        found = tlv.parse(raw)
-        if [(tag, len(value)) for tag, value in found] != [(part.tag, part.length) for part in self.parts]:
-            raise DecodeError("列表记录的结构不符", "the list record has another structure")
-        return tuple(part._codec[1](value) for part, (_, value) in zip(self.parts, found, strict=True))
-
-    def encode(self, content: Content) -> bytes:
-        """The whole record: tag, length and value."""
-        try:
-            return bytes((self.tag or 0, self.length)) + self.encode_value(content)
-        except InputError as error:
-            raise InputError(*error.text, where=self._place) from None
-
-    def decode(self, record: bytes) -> Content:
-        """The value of a whole record; `DecodeError` if it is another record or no such value."""
-        if record[:2] != bytes((self.tag or 0, self.length)) or len(record) != 2 + self.length:
-            raise DecodeError("标签或长度与规格不符", "tag or length differ from the profile", where=self._place)
-        try:
-            return self.decode_value(record[2:])
-        except DecodeError as error:
-            raise DecodeError(*error.text, where=self._place) from None
-
-    @property
-    def blank(self) -> bytes:
-        """The whole record as it stands on a card to which it was never written."""
-        return self.encode(None)
-
-    @property
-    def _place(self) -> str:
-        return f"{self.tag:02X} {self.title.zh}" if self.tag else self.title.zh
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,32 +75,61 @@ class File(Stored):
     application: str
     fid: HexNumber
     kind: FileKind
-    optional: bool = False
-    size: int = Field(default=0, ge=0, le=0xFFFF)
+    optional: StrictBool = False
+    size: StrictInt = Field(default=0, ge=0, le=0xFFFF)
     content: Literal["", "photo", "fingerprint", "permit-slot", "reserved", "raw"] = ""
-    count: int = Field(default=0, ge=0, le=254)
+    count: StrictInt = Field(default=0, ge=0, le=254)
     records: tuple[Record, ...] = ()
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
-        linear, cyclic = self.kind is FileKind.LINEAR, self.kind is FileKind.CYCLIC
-        if bool(self.size) != (self.kind is FileKind.TRANSPARENT) or bool(self.content) != bool(self.size):
-            raise ValueError("a transparent file has size and content, others have neither")
-        if bool(self.count) != cyclic or bool(self.records) != (linear or cyclic):
-            raise ValueError("a linear file has records, a cyclic one records and count, a transparent one neither")
-        if cyclic and not self.vectors:
-            raise ValueError("a cyclic file needs at least one vector")
-        number = 1
-        for record in self.records:
-            if linear and (record.tag is None or not record.vectors):
-                raise ValueError(f"record {record.number}: needs a tag and at least one vector")
-            if record.number != (number if linear else 0):
-                raise ValueError(f"record {record.number}: number {number if linear else 0} expected")
-            number += record.repeat
-        tags = [record.tag for record in self.records]
-        if linear and len(tags) != len(set(tags)):
-            raise ValueError("a tag is declared twice; use repeat")
+        transparent, cyclic = self.kind is FileKind.TRANSPARENT, self.kind is FileKind.CYCLIC
+        if bool(self.size) != transparent or bool(self.content) != transparent:
+            raise broken(
+                "transparent 文件须有 size 和 content，其他文件没有",
+                "a transparent file has size and content, others have neither",
+            )
+        if bool(self.records) == transparent or bool(self.count) != cyclic or bool(self.vectors) != cyclic:
+            raise broken(
+                "linear 文件须有 records；cyclic 文件须有 records、count 和 vectors；transparent 文件都没有",
+                "a linear file has records, a cyclic one records, count and vectors, a transparent one none of them",
+            )
+        if cyclic and any(column.parts or column.number or column.tag or column.repeat > 1 for column in self.records):
+            raise broken(
+                "cyclic 记录的字段没有 tag、number、repeat 和 parts",
+                "fields of a cyclic record have neither tag, number, repeat nor parts",
+            )
+        if self.kind is FileKind.LINEAR:
+            self._check_records()
         return self
+
+    def _check_records(self) -> None:
+        number = 1
+        before: dict[int, Record] = {}
+        for record in self.records:
+            if record.tag is None or not record.vectors:
+                raise broken(
+                    f"第 {record.number} 条记录须有标签和至少一个测试向量",
+                    f"record {record.number} needs a tag and at least one vector",
+                    token=rf"number *= *{record.number}\b",
+                )
+            tag = f"{record.tag:02X}"
+            if record.number != number:
+                raise broken(
+                    f"标签 {tag} 的记录号应为 {number}",
+                    f"the record with tag {tag} should have number {number}",
+                    token=rf'tag *= *"{tag}"',
+                )
+            first = before.get(record.continues or 0)
+            if record.continues and (first is None or (first.type, first.field) != (FieldType.TEXT, record.field)):
+                raise broken(
+                    f"标签 {tag} 的 continues 应指前面一条同字段的文字记录",
+                    f"continues of tag {tag} should name a text record before it, with the same field",
+                    token=rf'tag *= *"{tag}"',
+                )
+            number += record.repeat
+            before[record.tag] = record
+        _check_unique("标签", "tag", "tag", (f"{record.tag:02X}" for record in self.records))
 
     @property
     def sfi(self) -> int:
@@ -244,7 +146,7 @@ class File(Stored):
         """Linear file: the record expected at number 1, 2, …, repeated ones as often as they may stand there."""
         return tuple(record for record in self.records for _ in range(record.repeat))
 
-    @property
+    @functools.cached_property
     def record_length(self) -> int:
         """Bytes of one record of a cyclic file."""
         return sum(record.length for record in self.records)
@@ -258,28 +160,44 @@ class File(Stored):
         return {record.tag: record for record in self.records if record.tag is not None}
 
     @functools.cached_property
-    def _columns(self) -> tuple[tuple[slice, Decoder, Encoder, Record], ...]:
-        columns, start = [], 0
-        for record in self.records:
-            columns.append((slice(start, start + record.length), record._codec[1], record._codec[0], record))
-            start += record.length
-        return tuple(columns)
+    def _decoders(self) -> tuple[tuple[slice, Decoder], ...]:
+        ends = itertools.accumulate(record.length for record in self.records)
+        return tuple(
+            (slice(end - record.length, end), record._codec[1]) for end, record in zip(ends, self.records, strict=True)
+        )
+
+    @functools.cached_property
+    def _encoders(self) -> tuple[Encoder, ...]:
+        return tuple(record._codec[0] for record in self.records)
 
     def decode_row(self, raw: bytes) -> tuple[Value, ...]:
         """The fields of one record of a cyclic file. Raises `DecodeError`."""
         if len(raw) != self.record_length:
             raise DecodeError("记录长度与规格不符", "the record has another length", where=self.address)
-        return tuple([decode(raw[place]) for place, decode, _, _ in self._columns])
+        row: list[Value] = []
+        try:
+            for place, decode in self._decoders:
+                row.append(decode(raw[place]))
+        except DecodeError as error:
+            raise DecodeError(*error.text, where=self._column(len(row))) from None
+        return tuple(row)
 
     def encode_row(self, values: Sequence[Value]) -> bytes:
         """One record of a cyclic file from its fields. Raises `InputError`."""
-        if len(values) != len(self._columns):
+        if len(values) != len(self.records):
             raise InputError(
-                f"需要 {len(self._columns)} 个值",
-                f"{len(self._columns)} values are needed",
-                where=self.address,
+                f"需要 {len(self.records)} 个值", f"{len(self.records)} values are needed", where=self.address
             )
-        return b"".join([encode(value) for (_, _, encode, _), value in zip(self._columns, values, strict=True)])
+        row: list[bytes] = []
+        try:
+            for encode, value in zip(self._encoders, values, strict=True):
+                row.append(encode(value))
+        except InputError as error:
+            raise InputError(*error.text, where=self._column(len(row))) from None
+        return b"".join(row)
+
+    def _column(self, index: int) -> str:
+        return f"{self.address} {self.records[index].title.zh}"
 
     def decode_records(self, records: Sequence[bytes]) -> tuple[Item, ...]:
         """What the records of a linear file hold, by the tag that each returns and not by its number.
@@ -308,6 +226,17 @@ class File(Stored):
         return tuple(record.blank for record in self.slots) if self.kind is FileKind.LINEAR else ()
 
 
+class Key(Spec):
+    """A key of the card: ``id`` is P2 of EXTERNAL AUTHENTICATE, the others say where a PSAM holds it."""
+
+    name: str
+    id: HexNumber | None = None
+    psam_usage: HexNumber | None = None
+    psam_id: HexNumber | None = None
+    source: Source
+    note: Text | None = None
+
+
 class Application(Spec):
     """A directory on the card. ``aid`` is None where no source tells it; such a one is selected by ``fid``."""
 
@@ -321,19 +250,22 @@ class Application(Spec):
     files: tuple[File, ...] = Field(alias="file")
 
     @model_validator(mode="after")
-    def _check_rules(self) -> Self:
+    def _check(self) -> Self:
+        _check_unique("密钥", "key", "name", (key.name for key in self.keys))
+        _check_unique("文件", "file", "fid", (f"{file.fid:04X}" for file in self.files))
         known = {key.name for key in self.keys}
         for file in self.files:
+            if file.application != self.name:
+                raise broken("文件的 application 由所在应用决定", "the application of a file is the one it stands in")
             stored: tuple[Stored, ...] = (file, *file.records)
-            for spec in stored:
-                for name in re.findall(r"key:(\w+)", f"{spec.read} {spec.write}"):
-                    if name not in known:
-                        near = nearest(name, known)
-                        raise PydanticCustomError(
-                            "unknown_key",
-                            "rule of {file} names a key that is not declared: {token}{near}",
-                            {"file": file.address, "token": f"key:{name}", "near": near},
-                        )
+            for name in re.findall(r"key:(\w+)", " ".join(f"{spec.read} {spec.write}" for spec in stored)):
+                if name not in known:
+                    near = nearest(name, known)
+                    raise broken(
+                        f"文件 {file.address} 的读写规则用了未声明的密钥 key:{name}{near}",
+                        f"a rule of {file.address} names a key that is not declared: key:{name}{near}",
+                        token=rf"key:{name}\b",
+                    )
         return self
 
 
@@ -350,6 +282,11 @@ class Profile(Spec):
     historical: Annotated[HexBytes, Field(min_length=13, max_length=13)]
     note: Text | None = None
     applications: tuple[Application, ...] = Field(alias="application")
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        _check_unique("应用", "application", "name", (application.name for application in self.applications))
+        return self
 
     @functools.cached_property
     def files(self) -> tuple[File, ...]:
@@ -406,25 +343,26 @@ class Profile(Spec):
         count = 0
         for file in self.files:
             for vector in file.vectors:
-                self._check(file, vector, file.decode_row, file.encode_row)
-                count += 1
+                self._check(vector, file.address, file.decode_row, file.encode_row)
             for record in file.records:
                 for vector in record.vectors:
-                    self._check(file, vector, record.decode, record.encode)
-                    count += 1
+                    self._check(vector, f"{file.address} {record.tag:02X}", record.decode, record.encode)
+            count += len(file.vectors) + sum(len(record.vectors) for record in file.records)
         return count
 
-    def _check(self, file: File, vector: Vector, decode: Any, encode: Any) -> None:
-        place = f"{self.name} {file.address} {vector.hex[:1].hex().upper()}"
+    def _check(
+        self, vector: Vector, place: str, decode: Callable[[bytes], Content], encode: Callable[[Any], bytes]
+    ) -> None:
+        where = f"{self.name} {place}"
         try:
             content = decode(vector.hex)
             back = encode(content)
         except InputError as error:
             raise ProfileError(
-                f"测试向量无效：{error.text.zh}", f"the vector does not hold: {error.text.en}", where=place
+                f"测试向量无效：{error.text.zh}", f"the vector does not hold: {error.text.en}", where=where
             ) from None
         if plain(content) != plain(vector.value) or back != vector.hex:
-            raise ProfileError("测试向量的值与字节不符", "value and bytes of the vector do not agree", where=place)
+            raise ProfileError("测试向量的值与字节不符", "value and bytes of the vector do not agree", where=where)
 
 
 def plain(content: Any) -> Any:
@@ -438,5 +376,12 @@ def plain(content: Any) -> Any:
 
 def nearest(name: str, known: Collection[str]) -> str:
     """The known name most like ``name``, ready to be appended to a message, or ""."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     return f" ({near[0]}?)" if near else ""
+
+
+def _check_unique(zh: str, en: str, key: str, names: Iterable[str]) -> None:
+    """Raise when two of ``names``, all values of ``key``, are the same."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise broken(f"{zh} {name} 重复", f"the {en} {name} is declared twice", token=rf'{key} *= *"{name}"')

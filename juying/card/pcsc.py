@@ -109,7 +109,7 @@ def open_card(reader: str | None = None, *, timeout: float = 10.0, exclusive: bo
     with the names to choose from when several fit, ReaderUnavailable when none fits or there is no reader,
     CardRemoved when no card is given by name and no reader has one.
     """
-    name = _the_only_card(readers()) if reader is None else _the_reader(reader, reader_names())
+    name = _the_only_card(readers()) if reader is None else find_reader(reader)
     return PcscTransport.open(name, timeout=timeout, exclusive=exclusive)
 
 
@@ -325,8 +325,12 @@ def _scard() -> ModuleType:
     return module
 
 
-def _the_reader(wanted: str, names: Sequence[str]) -> str:
-    """The reader that ``wanted`` names, wholly or in part."""
+def find_reader(wanted: str) -> str:
+    """The name of the reader that ``wanted`` names, wholly or in part.
+
+    Raises InputError with the names to choose from when several fit, ReaderUnavailable when none does.
+    """
+    names = reader_names()
     if wanted in names:
         return wanted
     fitting = [name for name in names if wanted.casefold() in name.casefold()]

@@ -33,7 +33,7 @@ def read(
     from juying.services.reading import read_card
 
     layout = load_profile(profile) if profile else None
-    trusted = load_trust(trust)
+    trusted = load_trust(trust, required=False)
     with open_transport(reader, virtual, replay, record, layout) as transport:
         card = SscCard.open(transport, layout)
         reading = read_card(card, trusted, now=datetime.now(UTC), photo=photo is not None, everything=everything)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from juying.cli.options import Json, Trust, load_trust
-from juying.cli.output import Exit, console, print_json, tell
+from juying.cli.output import Exit, console, print_json
 from juying.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,15 +51,13 @@ def draw(
     trust: Trust = None,
 ) -> int:
     """画出凭证的二维码图片 / draw the QR picture of a credential."""
-    from juying.credential.picture import draw_credential
+    from juying.codec.qr import Medium
+    from juying.credential.picture import save_picture
     from juying.credential.verify import verify as verify_credential
 
     text = _text_of(source)
-    result = verify_credential(text, load_trust(trust), now=datetime.now(UTC))
-    if result.claims is None:
-        tell(result.verdict.text)
-        return Exit.NO
-    draw_credential(text, result, out, paper=paper)
+    verified = verify_credential(text, load_trust(trust), now=datetime.now(UTC))
+    save_picture(text, verified, out, medium=Medium.PAPER if paper else Medium.SCREEN)
     return Exit.DONE
 
 

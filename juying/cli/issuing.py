@@ -84,13 +84,12 @@ def _office(key: Path | None, trust: Path | None, region: str, institution: str,
     if (key is None) != (trust is None):
         raise InputError("--key 和 --trust 必须一起给出", "--key and --trust go together")
     if key is not None and trust is not None:
-        return Office(
-            signer=SoftwareSigner.load(key, _password(key)), trust=TrustList.load(trust), institution=institution
-        )
-    if throw_away:
-        return Office(signer=SoftwareSigner.generate(), trust=TrustList(), institution=institution)
-    signer, trusted = demonstration_keys(FOLDER, region=region)
-    return Office(signer=signer, trust=trusted, institution=institution)
+        signer, trusted = SoftwareSigner.load(key, _password(key)), TrustList.load(trust)
+    elif throw_away:
+        signer, trusted = SoftwareSigner.generate(), TrustList()
+    else:
+        signer, trusted = demonstration_keys(FOLDER, region=region)
+    return Office(signer=signer, trust=trusted, region=region, institution=institution)
 
 
 def _password(key: Path) -> str | None:

@@ -83,8 +83,11 @@ def open_transport(
         yield transport
 
 
-def load_trust(trust: Path | None) -> "TrustList":
-    """The trust list that the option, the environment or the demonstration keys give."""
+def load_trust(trust: Path | None, *, required: bool = True) -> "TrustList":
+    """The trust list that the option, the environment or the demonstration keys give.
+
+    Without any: `InputError`, or an empty list when none is ``required``.
+    """
     from juying.credential.trust import TrustList
     from juying.issuance.demo_keys import FOLDER, TRUST_FILE
 
@@ -100,7 +103,11 @@ def load_trust(trust: Path | None) -> "TrustList":
             )
         )
         return TrustList.load(demonstration)
-    raise InputError(
+    missing = Text(
         "没有信任列表：请用 --trust 或环境变量 JUYING_TRUST 指定",
         "there is no trust list: name one with --trust or in the environment variable JUYING_TRUST",
     )
+    if required:
+        raise InputError(*missing)
+    tell(missing)
+    return TrustList()

@@ -28,11 +28,13 @@ CARD_YEARS = 10
 class Office:
     """Who issues: the signing key, what terminals trust, and what stands on every card.
 
-    ``institution`` is the 初始化机构编号 (24 digits) or empty; ``clock`` gives the present time with a time zone.
+    ``region`` (6 digits, GB/T 2260) is the issuing place of permits that name none, ``institution`` the
+    初始化机构编号 (24 digits) or empty; ``clock`` gives the present time with a time zone.
     """
 
     signer: Signer
     trust: TrustList
+    region: str = ""
     institution: str = ""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -52,9 +54,12 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
     nothing. Raises `FieldError` or `RecordError` for a permit that cannot be signed, such as one that has expired.
     """
     now = office.clock()
+    permit = application.permit
+    if not permit.region:
+        permit = replace(permit, region=office.region)
 
     def signed(tier: Tier, earlier: bytes | None) -> bytes:
-        claims = Claims.of(application.holder, application.permit, tier=tier, issued_at=now)
+        claims = Claims.of(application.holder, permit, tier=tier, issued_at=now)
         if earlier is not None:
             found = verify(earlier, office.trust, now=now)
             same = found.claims is not None and found.claims == replace(claims, issued_at=found.claims.issued_at)

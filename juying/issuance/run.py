@@ -20,8 +20,9 @@ from pathlib import Path
 
 from juying.card.ssc import SscCard
 from juying.codec.files import write_atomically
+from juying.codec.qr import Medium
 from juying.credential.issue import from_text, to_text
-from juying.credential.picture import draw_credential
+from juying.credential.picture import save_picture
 from juying.credential.verify import verify
 from juying.errors import CardError, DecodeError, InputError, ReaderUnavailable, ServiceUnavailable
 from juying.issuance.blanks import Blanks
@@ -103,22 +104,23 @@ def _issue_into(
                 raise
             if failed is not None:
                 failed(error)
-    for picture, record, paper in (
-        (MINIMAL, credentials.minimal, False),
-        (FULL, credentials.full, False),
-        (f"{FULL}-paper", credentials.full, True),
+    for picture, record, medium in (
+        (MINIMAL, credentials.minimal, Medium.SCREEN),
+        (FULL, credentials.full, Medium.SCREEN),
+        (f"{FULL}-paper", credentials.full, Medium.PAPER),
     ):
         path = folder / f"{picture}.png"
         if credentials != previous or not path.exists():
-            draw_credential(verify(record, office.trust, now=office.clock()), to_text(record), path, paper=paper)
+            verified = verify(record, office.trust, now=office.clock())
+            save_picture(to_text(record), verified, path, medium=medium)
     notes = (*application.holder.notes, *application.permit.notes, *plan.notes)
     return Outcome.ISSUED if plan.writes or credentials != previous else Outcome.UNCHANGED, notes
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it. Raises `InputError`."""
+    """Make a folder, for its owner only, and those above it. Raises `InputError`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"不能创建目录（{error.strerror}）", f"the folder cannot be made ({error.strerror})", where=str(folder)

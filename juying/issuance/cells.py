@@ -132,9 +132,7 @@ def _tidy(cell: str, column: Column, field: str) -> str:
     if any(unicodedata.category(char) in ("Cc", "Cs") and not char.isspace() for char in text):
         raise FieldError(field, Text("含有控制字符", "there are control characters in it"), _CORRECT_CELL)
     if _SHEET_ERROR.fullmatch(text):
-        raise FieldError(
-            field, Text("是表格软件的出错标记", "this is an error mark of the spreadsheet"), _CORRECT_CELL
-        )
+        raise FieldError(field, Text("是表格软件的出错标记", "this is an error mark of the spreadsheet"), _CORRECT_CELL)
     if column.kind is Kind.TEXT:
         text = text.translate(_WIDE)
     elif column.kind is not Kind.FILE:
@@ -148,8 +146,10 @@ def _folded(text: str, column: Column, field: str) -> str:
     if _SCIENTIFIC.fullmatch(text):
         raise FieldError(
             field,
-            Text("表格把号码变成了科学计数法，后面的数字已丢失", "the spreadsheet has turned the number into "
-                 "scientific notation and lost digits"),
+            Text(
+                "表格把号码变成了科学计数法，后面的数字已丢失",
+                "the spreadsheet has turned the number into scientific notation and lost digits",
+            ),
             _AS_TEXT,
         )
     if whole := _WHOLE_DECIMAL.fullmatch(text):
@@ -169,8 +169,10 @@ def _digits(number: float, column: Column, field: str) -> str:
     if number >= _EXACT:
         raise FieldError(
             field,
-            Text("号码超过 15 位却存为数值，后面的数字已丢失", "a number of more than 15 digits was stored as a "
-                 "numeric value and has lost digits"),
+            Text(
+                "号码超过 15 位却存为数值，后面的数字已丢失",
+                "a number of more than 15 digits was stored as a numeric value and has lost digits",
+            ),
             _AS_TEXT,
         )
     text = str(int(number))

@@ -329,11 +329,7 @@ def _folded(heading: str) -> str:
 
 @cache
 def _by_heading() -> dict[str, Column]:
-    return {
-        _folded(name): column
-        for column in COLUMNS
-        for name in (column.key, *column.heading, *column.also)
-    }
+    return {_folded(name): column for column in COLUMNS for name in (column.key, *column.heading, *column.also)}
 
 
 def column_of(heading: str) -> Column | None:

@@ -90,9 +90,7 @@ def _sex(text: str, heading: str) -> Sex:
     try:
         return _SEXES[text.upper()]
     except KeyError:
-        raise FieldError(
-            heading, Text("不是性别代码", "this is not a code for the sex"), BY_KEY["sex"].note
-        ) from None
+        raise FieldError(heading, Text("不是性别代码", "this is not a code for the sex"), BY_KEY["sex"].note) from None
 
 
 def _category(text: str, heading: str) -> PermitCategory:
@@ -105,7 +103,8 @@ def _category(text: str, heading: str) -> PermitCategory:
 
 
 def _nationality(text: str, heading: str) -> str:
-    country = countries.find(text)
+    # Names such as 刚果（金） stand in the table with full-width brackets, which tidying has narrowed.
+    country = countries.find(text.replace("(", "（").replace(")", "）")) or countries.find(text)
     if country is None:
         raise FieldError(
             heading, Text("不认识的国家或地区", "this country or region is not known"), BY_KEY["nationality"].note
@@ -283,8 +282,8 @@ class _RowReader:
         except (FieldError, RecordError) as error:
             for wrong in error.errors if isinstance(error, RecordError) else (error,):
                 key = keys.get(wrong.field, wrong.field)
-                # A column that is already in error was left empty; the employer reports for itself.
-                if key in BY_KEY:
+                # What has no value was refused before; the employer reports for itself.
+                if key in self._values:
                     self._refuse(key, wrong.problem, wrong.rule)
             return None
 

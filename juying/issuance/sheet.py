@@ -155,9 +155,7 @@ def _gb18030(data: bytes, path: Path) -> str:
         )
 
 
-def _gather(
-    lines: Iterable[tuple[object, ...]], path: Path, limits: Limits
-) -> tuple[tuple[str, ...], Rows]:
+def _gather(lines: Iterable[tuple[object, ...]], path: Path, limits: Limits) -> tuple[tuple[str, ...], Rows]:
     """Number the lines of a sheet, take the first that is not empty as its headings, drop empty ones."""
     headings: tuple[str, ...] = ()
     rows: list[tuple[int, tuple[object, ...]]] = []
@@ -299,7 +297,7 @@ def _json(text: str, path: Path, limits: Limits) -> tuple[tuple[str, ...], Rows]
     if not isinstance(document, list) or not all(isinstance(item, Mapping) for item in document):
         _refuse(
             path,
-            "JSON 应为对象的列表，或 {\"applications\": [对象…]}",
+            'JSON 应为对象的列表，或 {"applications": [对象…]}',
             'the JSON should be a list of objects, or {"applications": [objects…]}',
         )
     _limit_rows(len(document), path, limits)

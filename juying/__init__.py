@@ -1,1 +1,126 @@
-"""juying: issue, read and verify the 聚英卡."""
+"""juying: issue, read and verify the 聚英卡.
+
+A Chinese social security card that also carries a foreigner's work permit, on the chip and as a QR credential. What
+stands here is the whole public interface; the modules behind it are imported when a name is first used::
+
+    trust = juying.TrustList.load("trust.json")
+    print(juying.verify("JY1:…", trust, now=datetime.now(UTC)).verdict)
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from juying.errors import (
+    CardError,
+    CardRefused,
+    DecodeError,
+    FieldError,
+    InputError,
+    JuyingError,
+    KeyUseError,
+    StatusError,
+    TransportError,
+)
+from juying.text import Text
+
+if TYPE_CHECKING:
+    from juying.card.contents import CardContents as CardContents
+    from juying.card.monitor import ReaderMonitor as ReaderMonitor
+    from juying.card.pcsc import open_card as open_card
+    from juying.card.pcsc import readers as readers
+    from juying.card.ssc import CardData as CardData
+    from juying.card.ssc import SscCard as SscCard
+    from juying.card.trace import Recorder as Recorder
+    from juying.card.trace import Replay as Replay
+    from juying.card.virtual.card import VirtualCard as VirtualCard
+    from juying.card.virtual.image import load_card as load_card
+    from juying.card.virtual.image import save_card as save_card
+    from juying.card.virtual.transport import LocalTransport as LocalTransport
+    from juying.card.writer import write_card as write_card
+    from juying.codec.profile import load_profile as load_profile
+    from juying.codec.qr import read_qr as read_qr
+    from juying.credential.claims import Claims as Claims
+    from juying.credential.claims import Tier as Tier
+    from juying.credential.issue import issue as issue
+    from juying.credential.issue import to_text as to_text
+    from juying.credential.picture import save_picture as save_picture
+    from juying.credential.trust import TrustedKey as TrustedKey
+    from juying.credential.trust import TrustList as TrustList
+    from juying.credential.verify import Verdict as Verdict
+    from juying.credential.verify import Verification as Verification
+    from juying.credential.verify import verify as verify
+    from juying.crypto.signing import SoftwareSigner as SoftwareSigner
+    from juying.issuance.blanks import ReaderBlanks as ReaderBlanks
+    from juying.issuance.blanks import VirtualBlanks as VirtualBlanks
+    from juying.issuance.demo_keys import demonstration_keys as demonstration_keys
+    from juying.issuance.intake import Application as Application
+    from juying.issuance.intake import read_applications as read_applications
+    from juying.issuance.office import Office as Office
+    from juying.issuance.office import issue_card as issue_card
+    from juying.issuance.office import sign_permit as sign_permit
+    from juying.issuance.run import issue_rows as issue_rows
+    from juying.model import CardIdentity as CardIdentity
+    from juying.model import Employer as Employer
+    from juying.model import Holder as Holder
+    from juying.model import PermitCategory as PermitCategory
+    from juying.model import Sex as Sex
+    from juying.model import WorkPermit as WorkPermit
+    from juying.services.reading import Reading as Reading
+    from juying.services.reading import read_card as read_card
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "juying.card.contents": ("CardContents",),
+    "juying.card.monitor": ("ReaderMonitor",),
+    "juying.card.pcsc": ("open_card", "readers"),
+    "juying.card.ssc": ("CardData", "SscCard"),
+    "juying.card.trace": ("Recorder", "Replay"),
+    "juying.card.virtual.card": ("VirtualCard",),
+    "juying.card.virtual.image": ("load_card", "save_card"),
+    "juying.card.virtual.transport": ("LocalTransport",),
+    "juying.card.writer": ("write_card",),
+    "juying.codec.profile": ("load_profile",),
+    "juying.codec.qr": ("read_qr",),
+    "juying.credential.claims": ("Claims", "Tier"),
+    "juying.credential.issue": ("issue", "to_text"),
+    "juying.credential.picture": ("save_picture",),
+    "juying.credential.trust": ("TrustList", "TrustedKey"),
+    "juying.credential.verify": ("Verdict", "Verification", "verify"),
+    "juying.crypto.signing": ("SoftwareSigner",),
+    "juying.issuance.blanks": ("ReaderBlanks", "VirtualBlanks"),
+    "juying.issuance.demo_keys": ("demonstration_keys",),
+    "juying.issuance.intake": ("Application", "read_applications"),
+    "juying.issuance.office": ("Office", "issue_card", "sign_permit"),
+    "juying.issuance.run": ("issue_rows",),
+    "juying.model": ("CardIdentity", "Employer", "Holder", "PermitCategory", "Sex", "WorkPermit"),
+    "juying.services.reading": ("Reading", "read_card"),
+}
+_LAZY = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "CardError",
+    "CardRefused",
+    "DecodeError",
+    "FieldError",
+    "InputError",
+    "JuyingError",
+    "KeyUseError",
+    "StatusError",
+    "Text",
+    "TransportError",
+    "__version__",
+    *_LAZY,
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'juying' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, those not yet imported too."""
+    return sorted(__all__)

@@ -63,10 +63,10 @@ def open_transport(
     with ExitStack() as stack:
         transport: Transport
         if virtual is not None:
-            from juying.card.virtual.image import load
+            from juying.card.virtual.image import load_card
             from juying.card.virtual.transport import LocalTransport
 
-            transport = stack.enter_context(LocalTransport(load(virtual), name=str(virtual)))
+            transport = stack.enter_context(LocalTransport(load_card(virtual), name=str(virtual)))
         elif replay is not None:
             from juying.card.trace import Replay as ReplayTransport
 

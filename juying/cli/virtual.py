@@ -23,21 +23,21 @@ def new(
 ) -> int:
     """造一张空白虚拟卡 / make a blank virtual card."""
     from juying.card.virtual.card import VirtualCard
-    from juying.card.virtual.image import save
+    from juying.card.virtual.image import save_card
     from juying.codec.profile import load_profile
 
     if image.exists():
         raise InputError("文件已存在，不会被覆盖", "the file exists and is not overwritten", where=str(image))
-    save(VirtualCard.blank(load_profile(profile), region=region), image)
+    save_card(VirtualCard.blank(load_profile(profile), region=region), image)
     return Exit.DONE
 
 
 @app.command()
 def show(image: Image, json: Json = False) -> int:
     """虚拟卡的规格和状态 / profile and state of a virtual card."""
-    from juying.card.virtual.image import load
+    from juying.card.virtual.image import load_card
 
-    card = load(image)
+    card = load_card(image)
     if json:
         print_json({"profile": card.profile.name, "state": card.state.value, "atr": card.atr.hex().upper()})
     else:
@@ -48,11 +48,11 @@ def show(image: Image, json: Json = False) -> int:
 @app.command()
 def block(image: Image) -> int:
     """锁定虚拟卡，不可恢复 / block a virtual card for good."""
-    from juying.card.virtual.image import load, save
+    from juying.card.virtual.image import load_card, save_card
 
-    card = load(image)
+    card = load_card(image)
     card.block()
-    save(card, image)
+    save_card(card, image)
     return Exit.DONE
 
 
@@ -63,9 +63,9 @@ def serve(
 ) -> int:
     """把虚拟卡插入本机的 PC/SC（需 pcscd 和 vpcd），Ctrl-C 拔卡 / put a virtual card into the machine's PC/SC."""
     from juying.card.virtual import vpcd
-    from juying.card.virtual.image import load
+    from juying.card.virtual.image import load_card
 
-    card = load(image, autosave=True)
+    card = load_card(image, autosave=True)
     tell(Text(f"虚拟卡已插入（端口 {port}），Ctrl-C 拔卡", f"the card is in the reader (port {port}); Ctrl-C pulls it"))
     vpcd.serve(card, port=port, reconnect=True)
     return Exit.DONE

@@ -9,7 +9,7 @@ from juying.card.monitor import EventKind, ReaderMonitor
 from juying.card.pcsc import open_card
 from juying.card.transport import Transport
 from juying.card.virtual.card import VirtualCard
-from juying.card.virtual.image import load, save
+from juying.card.virtual.image import load_card, save_card
 from juying.card.virtual.transport import LocalTransport
 from juying.codec.spec import Profile
 from juying.text import Text
@@ -38,12 +38,12 @@ class VirtualBlanks:
     def card(self, folder: Path) -> Iterator[Transport]:
         """A card that is saved whatever happens to it, as a real one would keep what was written."""
         path = folder / "card.vcard"
-        card = load(path) if path.exists() else VirtualCard.blank(self.profile, region=self.region)
+        card = load_card(path) if path.exists() else VirtualCard.blank(self.profile, region=self.region)
         try:
             with LocalTransport(card, name=str(path)) as transport:
                 yield transport
         finally:
-            save(card, path)
+            save_card(card, path)
 
 
 class ReaderBlanks:

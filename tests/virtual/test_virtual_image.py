@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def document(make: Callable[..., VirtualCard], path: Path) -> dict[str, Any]:
     """A good image, stored at ``path`` and parsed."""
-    image.save(make(), path)
+    image.save_card(make(), path)
     parsed: dict[str, Any] = json.loads(path.read_text())
     return parsed
 
@@ -42,20 +42,20 @@ def test_round_trip(card: VirtualCard, terminal: Any, path: Path) -> None:
     terminal.enter(card.profile, "DF04")
     for row in (b"\x01", b"\x02"):
         terminal.ok("00E20040", row * 28)
-    image.save(card, path)
-    loaded = image.load(path)
+    image.save_card(card, path)
+    loaded = image.load_card(path)
     assert loaded.memory.files == card.memory.files
     assert (loaded.atr, loaded.state, loaded.profile) == (card.atr, Lifecycle.PERSONALISED, card.profile)
     card.block()
-    image.save(card, path)
-    assert image.load(path).state is Lifecycle.BLOCKED
+    image.save_card(card, path)
+    assert image.load_card(path).state is Lifecycle.BLOCKED
 
 
 def test_only_the_owner_may_read_it(make: Callable[..., VirtualCard], path: Path) -> None:
     """It holds personal data in the clear; the mode is that of the new file even over an old one."""
     path.write_text("{}")
     path.chmod(0o666)
-    image.save(make(), path)
+    image.save_card(make(), path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -66,8 +66,8 @@ def test_autosave_is_on_disk_before_the_answer(make: Callable[..., VirtualCard],
     if autosave == "bind":
         image.bind(card, path)
     else:
-        image.save(card, path)
-        card = image.load(path, autosave=True)
+        image.save_card(card, path)
+        card = image.load_card(path, autosave=True)
     card.power_on()
     card.transmit(SELECT)
     before = path.stat().st_mtime_ns, path.read_bytes()
@@ -75,7 +75,7 @@ def test_autosave_is_on_disk_before_the_answer(make: Callable[..., VirtualCard],
     assert card.transmit(NUMBER[:4] + b"\x01\x00") == b"\x67\x00"
     assert (path.stat().st_mtime_ns, path.read_bytes()) == before
     assert card.transmit(NUMBER) == b"\x90\x00"
-    assert image.load(path).memory.files == card.memory.files
+    assert image.load_card(path).memory.files == card.memory.files
 
 
 def test_a_torn_card_is_saved_torn(make: Callable[..., VirtualCard], path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_torn_card_is_saved_torn(make: Callable[..., VirtualCard], path: Path)
     torn.transmit(SELECT)
     with pytest.raises(CardRemoved):
         torn.transmit(NUMBER)
-    loaded = image.load(path)
+    loaded = image.load_card(path)
     assert loaded.memory.files["SSSE/EF05"][6] == b"\x07\x09A00" + b"\xff" * 6
     assert loaded.state is Lifecycle.PERSONALISED
 
@@ -97,7 +97,7 @@ def test_killed_before_the_rename_leaves_the_old_image(
 ) -> None:
     """The complete temporary file stands beside the old image until the rename; no temporary file stays."""
     card = make()
-    image.save(card, path)
+    image.save_card(card, path)
     old = path.read_bytes()
     card.block()
     seen: list[bytes] = []
@@ -109,7 +109,7 @@ def test_killed_before_the_rename_leaves_the_old_image(
 
     monkeypatch.setattr(Path, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        image.save(card, path)
+        image.save_card(card, path)
     monkeypatch.undo()
     assert path.read_bytes() == old
     assert json.loads(seen[0])["blocked"] is True
@@ -130,19 +130,19 @@ def test_a_failed_save_is_tried_again(make: Callable[..., VirtualCard], path: Pa
         card.transmit(NUMBER)
     folder.mkdir()
     card.transmit(SELECT)
-    assert image.load(folder / "card.vcard").state is Lifecycle.PERSONALISED
+    assert image.load_card(folder / "card.vcard").state is Lifecycle.PERSONALISED
 
 
 def test_missing_file(path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        image.load(path)
+        image.load_card(path)
 
 
 def test_size_is_limited(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image, "MAX_SIZE", 100)
     path.write_bytes(b" " * 101)
     with pytest.raises(DecodeError, match="too large"):
-        image.load(path)
+        image.load_card(path)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_other_files_are_refused(path: Path, content: bytes, problem: str) -> No
     """One error type, with a reason, for everything that is no image."""
     path.write_bytes(content)
     with pytest.raises(DecodeError, match=problem):
-        image.load(path)
+        image.load_card(path)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_changed_images_are_refused(
     """Whatever does not suit the profile is named."""
     path.write_text(json.dumps(document | change))
     with pytest.raises(error, match=problem):
-        image.load(path)
+        image.load_card(path)
 
 
 @pytest.mark.parametrize(
@@ -209,22 +209,22 @@ def test_wrong_records_are_refused(path: Path, document: dict[str, Any], address
     document["files"][address] = records
     path.write_text(json.dumps(document))
     with pytest.raises(ProfileError, match=address):
-        image.load(path)
+        image.load_card(path)
 
 
 def test_cyclic_file_may_be_partly_filled(path: Path, document: dict[str, Any]) -> None:
     document["files"]["DF02/EF16"] = ["01" * 18, "02" * 18]
     path.write_text(json.dumps(document))
-    assert image.load(path).memory.files["DF02/EF16"] == [b"\x01" * 18, b"\x02" * 18]
+    assert image.load_card(path).memory.files["DF02/EF16"] == [b"\x01" * 18, b"\x02" * 18]
 
 
 def test_profile_of_ones_own(path: Path, document: dict[str, Any]) -> None:
     """A card of a province's own profile is loaded with that profile."""
     own = load_profile("ssc-v3").model_copy(update={"name": "ssc-own"})
-    image.save(VirtualCard.blank(own), path)
+    image.save_card(VirtualCard.blank(own), path)
     with pytest.raises(ProfileError, match="profile file"):
-        image.load(path)
-    assert image.load(path, profile=own).profile.name == "ssc-own"
+        image.load_card(path)
+    assert image.load_card(path, profile=own).profile.name == "ssc-own"
 
 
 json_values = st.recursive(
@@ -239,7 +239,7 @@ json_values = st.recursive(
 def test_mutated_images_raise_one_error_type(tmp_path: Path, data: st.DataObject) -> None:
     """Random values in random places: an image is loaded, or `InputError` says why not."""
     path = tmp_path / "mutated.vcard"
-    image.save(VirtualCard.blank(load_profile("ssc-v3"), serial=SERIAL), path)
+    image.save_card(VirtualCard.blank(load_profile("ssc-v3"), serial=SERIAL), path)
     parsed = json.loads(path.read_text())
     if data.draw(st.booleans()):
         parsed[data.draw(st.sampled_from(sorted(parsed)))] = data.draw(json_values)
@@ -247,4 +247,4 @@ def test_mutated_images_raise_one_error_type(tmp_path: Path, data: st.DataObject
         parsed["files"][data.draw(st.sampled_from(sorted(parsed["files"])))] = data.draw(json_values)
     path.write_text(json.dumps(parsed))
     with contextlib.suppress(InputError):
-        assert image.load(path).profile.name == "ssc-v3"
+        assert image.load_card(path).profile.name == "ssc-v3"

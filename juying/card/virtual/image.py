@@ -34,7 +34,7 @@ _TYPES: dict[str, type] = {
 }
 
 
-def save(card: VirtualCard, path: str | Path) -> None:
+def save_card(card: VirtualCard, path: str | Path) -> None:
     """Write the card's memory to ``path`` in one step: after a crash there is the old image or the new one.
 
     Raises `InputError` when the file cannot be written.
@@ -59,7 +59,7 @@ def save(card: VirtualCard, path: str | Path) -> None:
         ) from None
 
 
-def load(path: str | Path, *, profile: Profile | None = None, autosave: bool = False) -> VirtualCard:
+def load_card(path: str | Path, *, profile: Profile | None = None, autosave: bool = False) -> VirtualCard:
     """Read a card from ``path``; with ``autosave`` every change is written back before it is answered.
 
     The image names a profile that comes with juying; a card of any other needs it as ``profile``. Raises
@@ -77,14 +77,14 @@ def load(path: str | Path, *, profile: Profile | None = None, autosave: bool = F
         )
     card = VirtualCard(profile, _memory(document, profile, path))
     if autosave:
-        card.on_change = functools.partial(save, card, path)
+        card.on_change = functools.partial(save_card, card, path)
     return card
 
 
 def bind(card: VirtualCard, path: str | Path) -> None:
     """Save the card now, and again after every change, before the terminal gets its answer."""
-    save(card, path)
-    card.on_change = functools.partial(save, card, path)
+    save_card(card, path)
+    card.on_change = functools.partial(save_card, card, path)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -56,7 +56,7 @@ def text_of(cell: object, column: Column, field: str) -> str:
     ``cell`` is what a reader found: text, a number, a date, a truth value, or None. ``field`` is what errors
     call the column. Raises FieldError.
     """
-    if cell is None:
+    if cell is None or cell == "":
         return ""
     if isinstance(cell, str):
         return _tidy(cell, column, field)
@@ -125,12 +125,12 @@ def _tidy(cell: str, column: Column, field: str) -> str:
     if not text.isprintable():
         # Format characters (BOM, zero-width space, direction marks) come along when text is copied.
         text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+        if any(unicodedata.category(char) in ("Cc", "Cs") and not char.isspace() for char in text):
+            raise FieldError(field, Text("含有控制字符", "there are control characters in it"), _CORRECT_CELL)
     text = text.strip()
     if protected := _PROTECTED.fullmatch(text):
         text = protected[1].replace('""', '"')
     text = text.removeprefix("'").strip()
-    if any(unicodedata.category(char) in ("Cc", "Cs") and not char.isspace() for char in text):
-        raise FieldError(field, Text("含有控制字符", "there are control characters in it"), _CORRECT_CELL)
     if _SHEET_ERROR.fullmatch(text):
         raise FieldError(field, Text("是表格软件的出错标记", "this is an error mark of the spreadsheet"), _CORRECT_CELL)
     if column.kind is Kind.TEXT:

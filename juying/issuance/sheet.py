@@ -258,8 +258,11 @@ def _xlsx_lines(book: "Workbook", sources: "Workbook | None") -> Iterator[tuple[
     """The lines of the first visible sheet."""
     index = next(i for i, sheet in enumerate(book.worksheets) if sheet.sheet_state == "visible")
     lines = _cells(book, index)
+    before: tuple[Any, ...] = ()
     for cells, formulas in zip(lines, _cells(sources, index) if sources else repeat(()), strict=False):
-        values = tuple(map(_value, cells))
+        # openpyxl fills a gap of a million rows with one and the same tuple of empty cells.
+        values = () if cells is before else tuple(map(_value, cells))
+        before = cells
         for column, source in enumerate(formulas):
             if source.data_type == "f" and values[column] is None:
                 values = (*values[:column], "#VALUE!", *values[column + 1 :])

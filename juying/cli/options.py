@@ -77,9 +77,8 @@ def open_transport(
             transport = stack.enter_context(open_card(reader))
         if record is not None:
             from juying.card.trace import Recorder
-            from juying.codec.profile import load_profile
 
-            transport = stack.enter_context(Recorder(transport, profile or load_profile("ssc-v3"), record))
+            transport = stack.enter_context(Recorder(transport, profile, record))
         yield transport
 
 

@@ -77,8 +77,8 @@ class Tier(IntEnum):
 
 
 _TIER_TEXT = {
-    Tier.MINIMAL: Text("最小凭证", "minimal credential"),
-    Tier.FULL: Text("完整凭证", "full credential"),
+    Tier.MINIMAL: Text("最小凭证", "Minimal credential"),
+    Tier.FULL: Text("完整凭证", "Full credential"),
 }
 
 

@@ -1,0 +1,97 @@
+"""What README, docs and examples show is true: it runs here."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from juying.card.virtual.image import load_card
+from juying.card.virtual.vpcd import VirtualReader
+from juying.cli.app import run
+from juying.codec.profile import load_profile
+from juying.issuance.columns import columns_markdown
+from tests.harness import PrivatePcscd, Slot
+
+ROOT = Path(__file__).parent.parent
+
+
+def block(document: str, language: str, number: int = 0) -> str:
+    """A fenced code block of a document."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text("utf-8"), re.DOTALL)[number]
+
+
+def script(*arguments: str) -> str:
+    """Standard output of a Python process that has to succeed, in the working directory of the test."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the example applications were issued, as `make issue` does."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run(["issue", "examples/applications.csv", "--out", "build/issued"]) == 0
+    return folder
+
+
+@pytest.fixture
+def at_home(issued: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(issued)
+    return issued
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_ten_lines_of_the_readme_run(readme: str, at_home: Path) -> None:
+    assert script("-c", block(readme, "python")).split() == ["valid", "JYX000010", "valid"]
+
+
+def test_both_readmes_show_the_same_commands() -> None:
+    english, chinese = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
+    commands = [re.findall(r"^\| `juying (\w+)", text, re.MULTILINE) for text in (english, chinese)]
+    assert commands[0] == commands[1]
+    assert set(commands[0]) == {"issue", "read", "verify", "credential", "readers", "virtual", "profile", "decode"}
+
+
+def test_issuing_one_card_then_reading_and_verifying_it(at_home: Path) -> None:
+    assert "有效 / valid" in script("examples/issue_one_card.py")
+    assert "permit signature: valid" in script("examples/read_a_card.py", "build/one-card/card.vcard")
+    assert script("examples/verify_a_code.py").startswith("有效 / valid")
+
+
+def test_reading_a_card_in_a_reader(at_home: Path, private_pcscd: PrivatePcscd, pcsc_reader: Slot) -> None:
+    with VirtualReader(port=pcsc_reader.port) as reader:
+        reader.insert(load_card("build/issued/JYX000010/card.vcard"))
+        private_pcscd.wait_for_card(pcsc_reader.name, present=True)
+        assert "permit signature: valid" in script("examples/read_a_card.py")
+
+
+def test_watching_readers(at_home: Path, private_pcscd: PrivatePcscd, pcsc_reader: Slot) -> None:
+    assert f"{pcsc_reader.name}：读卡器已接入" in script("examples/watch_readers.py", "0.5")
+
+
+def test_the_documented_columns_are_those_that_are_read() -> None:
+    assert columns_markdown() in (ROOT / "docs/issuing.md").read_text("utf-8")
+
+
+def test_the_documented_profile_of_a_province_holds(tmp_path: Path) -> None:
+    path = tmp_path / "example.toml"
+    path.write_text(block("docs/cards.md", "toml"), "utf-8")
+    profile = load_profile(path)
+    assert profile.check_vectors() > 100
+    record = profile.file("DF01/EF06").record(0xE5)
+    assert record is not None
+    assert record.title.en == "example"
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
+        for target in re.findall(r"\]\((?!http)([^)#]+)|src=\"([^\"]+)\"", document.read_text("utf-8")):
+            path = document.parent / (target[0] or target[1])
+            assert path.exists(), f"{document.name}: {path}"

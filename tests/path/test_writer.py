@@ -1,13 +1,9 @@
 """Writing a card and reading it back, in process and through the real PC/SC service with the same tests."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 import pytest
 
 from juying.card.contents import CardContents
 from juying.card.ssc import SscCard
-from juying.card.transport import Transport
 from juying.card.virtual.card import Lifecycle, VirtualCard
 from juying.card.virtual.faults import Fault, TearAfterByte, TearAfterCommand, WrongStatus
 from juying.card.virtual.transport import LocalTransport
@@ -18,8 +14,7 @@ from juying.errors import CardRefused, CardRemoved, InputError, ReadBackError, S
 from juying.issuance.office import card_contents, sign_permit
 from juying.model import Holder
 from tests import people
-
-Insert = Callable[[VirtualCard | Fault], AbstractContextManager[Transport]]
+from tests.path.conftest import Insert
 
 PROFILES = ("ssc-v1", "ssc-v2", "ssc-v3")
 PHOTO = b"\xff\xd8" + bytes(range(256)) * 12 + b"\xff\xd9"
@@ -30,7 +25,9 @@ def record() -> bytes:
     return sign_permit(people.office(), people.application()).full
 
 
-def contents(record: bytes | None, *, number: str = "JYX000010", photo: bytes | None = None, **holder: object) -> CardContents:
+def contents(
+    record: bytes | None, *, number: str = "JYX000010", photo: bytes | None = None, **holder: object
+) -> CardContents:
     """What an invented applicant's card is to hold."""
     application = people.application(holder=people.holder(**holder))
     office = people.office()

@@ -47,7 +47,7 @@ def read(
 
 
 def _save_photo(reading: "Reading", path: Path) -> None:
-    from juying.codec.files import write_atomically
+    from juying.files import write_atomically
 
     picture = reading.data.values.get("holder.photo")
     if not isinstance(picture, bytes):

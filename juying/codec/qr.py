@@ -17,8 +17,8 @@ from PIL.ImageFont import FreeTypeFont
 from qrcode.constants import ERROR_CORRECT_L, ERROR_CORRECT_M
 from qrcode.exceptions import DataOverflowError
 
-from juying.codec.files import write_atomically
 from juying.errors import InputError
+from juying.files import write_atomically
 from juying.text import Text
 
 QUIET_ZONE = 4  # modules around the symbol, as ISO/IEC 18004 asks

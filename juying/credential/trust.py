@@ -19,9 +19,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
-from juying.codec.files import write_atomically
 from juying.crypto.signing import KID_LENGTH, Algorithm, Signer, VerifyKey
 from juying.errors import InputError, KeyUseError
+from juying.files import write_atomically
 from juying.text import Text
 
 MAX_SAME_KID = 4  # kids are short and may collide; a verifier tries all keys of a kid, but not any number

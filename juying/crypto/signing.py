@@ -4,8 +4,6 @@ A `Signer` signs and never returns its key, so a token or an HSM can take the pl
 Signatures travel as raw ``r || s`` (RFC 9053, 2.1); DER exists only between here and the library.
 """
 
-import os
-import secrets
 from enum import IntEnum
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from juying.errors import KeyUseError
+from juying.errors import InputError, KeyUseError
+from juying.files import create, write_atomically
 
 KID_LENGTH = 4
 SIGNATURE_LENGTH = 64
@@ -185,25 +184,18 @@ class SoftwareSigner:
             serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption(),
         )
         try:
-            _create_private_file(path, b"")  # takes the name: from here on it is ours to replace
+            create(path, b"", private=True)  # takes the name: from here on it is ours to replace
         except OSError as error:
             raise KeyUseError(
                 f"不能新建密钥文件（{error.strerror}）；已有的密钥不会被覆盖",
                 f"the key file cannot be created ({error.strerror}); an existing key is never overwritten",
                 where=str(path),
             ) from None
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            _create_private_file(draft, pem)
-            draft.replace(path)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
+            write_atomically(path, pem, private=True)
+        except InputError as error:
             path.unlink(missing_ok=True)
-            raise KeyUseError(
-                f"密钥文件写不进去（{error.strerror}）",
-                f"the key file cannot be written ({error.strerror})",
-                where=str(path),
-            ) from None
+            raise KeyUseError(*error.text, where=error.where) from None
 
     def sign(self, message: bytes) -> bytes:
         """Sign with ES256; 64 bytes ``r || s``, the same for the same message."""
@@ -223,13 +215,3 @@ def _der(r: bytes, s: bytes) -> bytes:
     if s[0] >= 0x80:
         s = b"\0" + s
     return b"\x30%c\x02%c%b\x02%c%b" % (len(r) + len(s) + 4, len(r), r, len(s), s)
-
-
-def _create_private_file(path: Path, data: bytes) -> None:
-    """Create ``path`` for its owner only, with ``data`` on the disk; FileExistsError when it exists."""
-    binary = getattr(os, "O_BINARY", 0)  # Windows would turn line ends otherwise
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from juying.card.ssc import SscCard
-from juying.codec.files import write_atomically
 from juying.codec.qr import Medium
 from juying.credential.issue import from_text, to_text
 from juying.credential.picture import save_picture
 from juying.credential.verify import verify
 from juying.errors import CardError, DecodeError, InputError, ReaderUnavailable, ServiceUnavailable
+from juying.files import write_atomically
 from juying.issuance.blanks import Blanks
 from juying.issuance.card_numbers import PREFIX, CardNumbers
 from juying.issuance.intake import Application, Row

@@ -9,8 +9,6 @@ holds a single record. Such an image contains a person's data in the clear: it i
 
 import functools
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from juying.card.virtual.memory import Memory, fits
 from juying.codec.profile import load_profile, profile_names
 from juying.codec.spec import Profile
 from juying.errors import DecodeError, InputError, ProfileError
+from juying.files import write_atomically
 
 FORMAT, VERSION = "juying-vcard", 1
 MAX_SIZE = 4 << 20
@@ -49,14 +48,7 @@ def save_card(card: VirtualCard, path: str | Path) -> None:
         "blocked": memory.blocked,
         "files": {address: [record.hex().upper() for record in records] for address, records in memory.files.items()},
     }
-    try:
-        _replace(path, (json.dumps(document, indent=1) + "\n").encode("ascii"))
-    except OSError as error:
-        raise InputError(
-            f"无法写入虚拟卡文件：{error.strerror}",
-            f"the virtual card cannot be written: {error.strerror}",
-            where=str(path),
-        ) from None
+    write_atomically(path, (json.dumps(document, indent=1) + "\n").encode("ascii"), private=True)
 
 
 def load_card(path: str | Path, *, profile: Profile | None = None, autosave: bool = False) -> VirtualCard:
@@ -85,21 +77,6 @@ def bind(card: VirtualCard, path: str | Path) -> None:
     """Save the card now, and again after every change, before the terminal gets its answer."""
     save_card(card, path)
     card.on_change = functools.partial(save_card, card, path)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Temporary file next to ``path`` (mode 0600), on the disk before it takes the name."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path) -> bytes:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from juying.codec.files import write_atomically
 from juying.errors import InputError
+from juying.files import write_atomically
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
@@ -34,3 +34,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 def test_a_missing_folder_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         write_atomically(tmp_path / "none" / "file", b"")
+
+
+def test_a_private_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"secret", private=True)
+    assert path.stat().st_mode & 0o077 == 0

@@ -8,7 +8,7 @@ The order matters to a card that is torn out: first the holder's number, by whic
 it comes back, then everything else, the card number last. A card without a card number is not finished.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from juying.card import apdu
@@ -18,11 +18,13 @@ from juying.codec.fields import FieldType, split_text
 from juying.codec.permit_slots import PermitSlot, encode_slot, live_slot, slot_files, slot_writes
 from juying.codec.photo_file import pack_photo
 from juying.codec.spec import Content, File, FileKind, Profile, Record
-from juying.errors import CardRefused, ReadBackError
+from juying.errors import CardRefused, ReadBackError, StatusError
 from juying.text import Text
 
 OWNER = "holder.social_security_number"
 CARD_NUMBER = "card.number"
+
+FILE_NOT_FOUND = 0x6A82
 
 MAY_BE_CUT = frozenset({"holder.registered_name", "holder.address", "employer.name"})
 """Texts of which the beginning is worth having; half a telephone number is not."""
@@ -65,18 +67,24 @@ class Plan:
 class CardState:
     """What a card holds, as far as a plan needs to know.
 
-    ``records`` maps ``(file address, tag)`` to record number and whole record; ``binaries`` holds the beginning of
-    transparent files. The default is a card that was never written.
+    ``records`` maps ``(file address, tag)`` to record number and whole record; None stands for a card that was never
+    written and keeps to the profile. ``binaries`` holds the beginning of transparent files.
     """
 
-    records: Mapping[tuple[str, int], tuple[int, bytes]] = field(default_factory=dict, repr=False)
+    records: Mapping[tuple[str, int], tuple[int, bytes]] | None = field(default=None, repr=False)
     binaries: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     slots: tuple[PermitSlot | None, ...] = (None, None)
 
+    def find(self, file: File, record: Record) -> tuple[int, bytes] | None:
+        """Number and present bytes of a record, None when the card has no such record."""
+        if self.records is None:
+            return record.number, record.blank
+        return self.records.get((file.address, record.tag or 0))
+
     def content(self, file: File, record: Record) -> Content:
         """What the card holds in a record, None when nothing or nothing readable."""
-        _, raw = self.records.get((file.address, record.tag or 0), (0, b""))
-        return file.decode_records([raw])[0].content
+        found = self.find(file, record)
+        return file.decode_records([found[1]])[0].content if found else None
 
 
 NEVER_WRITTEN = CardState()
@@ -85,36 +93,45 @@ NEVER_WRITTEN = CardState()
 def plan(profile: Profile, contents: CardContents, state: CardState = NEVER_WRITTEN) -> Plan:
     """The writes that bring a card from ``state`` to ``contents``.
 
-    Fields that the profile has no place for are left out. A name or address longer than its place is cut between
-    two characters, any other text is left out, and a note says so: the signed permit holds the name in full.
-    Raises `InputError` for other values that do not fit.
+    Fields that the profile or the card has no place for are left out. A name or address longer than its place is cut
+    between two characters, any other text is left out, and a note says so: the signed permit holds the name in full.
+    Raises `InputError` for other values that do not fit, and `CardRefused` for a card without a place for the
+    holder's number or the card number.
     """
     notes: list[Text] = []
-    writes: list[Write] = []
     equal = 0
-    for name in _ordered(contents.values):
-        for file, record, content in _placed(profile, name, contents.values[name], notes):
-            number, raw = state.records.get((file.address, record.tag or 0), (record.number, b""))
-            encoded = record.encode(content)
-            if raw == encoded:
-                equal += 1
-            else:
-                writes.append(Write(file, record.title, encoded, number=number))
-    middle = [*_photo_writes(profile, contents, state), *_permit_writes(profile, contents, state, notes)]
-    last = next((i for i, write in enumerate(writes) if _holds(write, profile, CARD_NUMBER)), len(writes))
-    return Plan((*writes[:last], *middle, *writes[last:]), equal, tuple(notes))
 
+    def record_writes(names: Iterable[str]) -> Iterator[Write]:
+        nonlocal equal
+        for name in names:
+            for file, record, content in _placed(profile, name, contents.values[name], notes):
+                found = state.find(file, record)
+                if found is None:
+                    notes.append(_no_place(name, file, record))
+                elif found[1] == record.encode(content):
+                    equal += 1
+                else:
+                    yield Write(file, record.title, record.encode(content), number=found[0])
 
-def _ordered(values: Mapping[str, Content]) -> list[str]:
-    rank = {OWNER: 0, CARD_NUMBER: 2}
-    return sorted(values, key=lambda name: rank.get(name, 1))
-
-
-def _holds(write: Write, profile: Profile, name: str) -> bool:
-    return any(
-        file is write.file and record is not None and write.data[0] == record.tag
-        for file, record in profile.by_field(name)
+    others = [name for name in contents.values if name not in (OWNER, CARD_NUMBER)]
+    writes = (
+        *record_writes(contents.values.keys() & {OWNER}),
+        *record_writes(others),
+        *_photo_writes(profile, contents, state),
+        *_permit_writes(profile, contents, state, notes),
+        *record_writes(contents.values.keys() & {CARD_NUMBER}),
     )
+    return Plan(writes, equal, tuple(notes))
+
+
+def _no_place(name: str, file: File, record: Record) -> Text:
+    if name in (OWNER, CARD_NUMBER):
+        raise CardRefused(
+            f"卡上没有{record.title.zh}的记录，未作任何改动；请换一张卡",
+            f"the card has no record for the {record.title.en}; nothing was changed: take another card",
+            where=file.address,
+        )
+    return Text(f"卡上没有{record.title.zh}的记录", f"the card has no record for: {record.title.en}")
 
 
 def _placed(profile: Profile, name: str, content: Content, notes: list[Text]) -> Iterator[tuple[File, Record, Content]]:
@@ -189,7 +206,16 @@ def survey(card: SscCard, contents: CardContents) -> CardState:
 
 
 def _find_records(card: SscCard, places: list[tuple[File, Record]]) -> dict[int, tuple[int, bytes]]:
-    """Number and bytes of records, by tag; looked for elsewhere when a card does not keep to the numbers."""
+    """Number and bytes of records, by tag; looked for elsewhere when a card does not keep to the numbers.
+
+    A file that the card does not have has no records.
+    """
+    try:
+        card.select(places[0][0])
+    except StatusError as error:
+        if error.sw == FILE_NOT_FOUND:
+            return {}
+        raise
     found = {}
     for file, record in places:
         raw = card.read_record(file, record.number)

@@ -349,3 +349,34 @@ def test_contents_leave_out_what_the_holder_has_not() -> None:
     assert "holder.phone" not in wanted.values
     assert "card.institution" not in wanted.values
     assert wanted.values["holder.social_security_number"] == "DEU000000C01X00T47"
+
+
+def test_a_card_without_a_record_gets_the_rest_and_the_clerk_is_told(insert: Insert, record: bytes) -> None:
+    file = _pristine().file("DF01/EF06")
+    fewer = VirtualCard.blank(_with_file(file.model_copy(update={"records": file.records[:2]})))
+    with insert(fewer) as transport:
+        done = write_card(SscCard.open(transport), contents(record))
+        assert write_card(SscCard.open(transport), contents(record)).writes == ()
+    assert [note.en for note in done.notes] == ["the card has no record for: telephone"]
+
+
+def test_a_card_without_a_file_gets_the_rest_and_the_clerk_is_told(insert: Insert, record: bytes) -> None:
+    card = blank("ssc-v3")
+    del card.memory.files["DF01/EF09"]
+    with insert(VirtualCard(card.profile, card.memory)) as transport:
+        done = write_card(SscCard.open(transport), contents(record))
+    assert {note.en for note in done.notes} == {
+        "the card has no record for: employer",
+        "the card has no record for: organisation code",
+    }
+
+
+def test_a_card_without_a_record_for_the_card_number_is_refused_untouched(insert: Insert, record: bytes) -> None:
+    file = _pristine().file("SSSE/EF05")
+    renamed = file.records[-1].model_copy(update={"tag": 0xE7})
+    card = VirtualCard.blank(_with_file(file.model_copy(update={"records": (*file.records[:-1], renamed)})))
+    before = memory_of(card)
+    with insert(card) as transport, pytest.raises(CardRefused) as refused:
+        write_card(SscCard.open(transport), contents(record))
+    assert refused.value.where == "SSSE/EF05"
+    assert memory_of(card) == before

@@ -65,34 +65,30 @@ def decode(data: bytes, *, limit: int = MAX_BYTES) -> Any:
 def _is_canonical(values: Iterable[object]) -> bool:
     """True when ``values`` hold only the types that `decode` promises, with the keys of maps in order.
 
-    Together with an equal re-encoding this is the canonical form, at a third of the time that the
-    canonical encoder of cbor2 takes.
+    Together with an equal re-encoding this is the canonical form, at a third of the time that the canonical
+    encoder of cbor2 takes.
     """
     for value in values:
         if type(value) in _LEAVES:
             continue
-        if isinstance(value, list):
-            if not _is_canonical(value):
-                return False
-        elif not (isinstance(value, dict) and _keys_ascend(value) and _is_canonical(value.values())):
+        if isinstance(value, dict):
+            previous = -1
+            for key in value:
+                if type(key) is not int and type(key) is not str:
+                    return False
+                if (rank := _rank(key)) < previous:
+                    return False
+                previous = rank
+            value = value.values()
+        elif not isinstance(value, list):
             return False
-    return True
-
-
-def _keys_ascend(keys: Iterable[object]) -> bool:
-    previous = (0, b"")
-    for key in keys:
-        if type(key) is not int and type(key) is not str:
+        if not _is_canonical(value):
             return False
-        rank = _rank(key)
-        if rank <= previous:
-            return False
-        previous = rank
     return True
 
 
 @lru_cache(maxsize=256)
-def _rank(key: int | str) -> tuple[int, bytes]:
+def _rank(key: int | str) -> int:
     """The place of a key in a canonical map: shorter encodings first, then byte by byte."""
     encoded = cbor2.dumps(key)
-    return len(encoded), encoded
+    return int.from_bytes(len(encoded).to_bytes(2) + encoded)

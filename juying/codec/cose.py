@@ -11,15 +11,14 @@ Anything else is not ours and is not accepted.
 from functools import lru_cache
 from typing import NamedTuple
 
-import cbor2
-
 from juying.codec import cbor
 from juying.errors import DecodeError
 
-TAG_SIGN1 = b"\xd2"
 KID_LENGTH = 4
 SIGNATURE_LENGTH = 64
 
+_SIGN1 = b"\xd2\x84"  # tag 18, and the head of an array of four
+_EMPTY_MAP = b"\xa0"
 _CONTEXT = b"\x84\x6aSignature1"  # the head of an array of four and its first member
 _NO_EXTERNAL_DATA = b"\x40"
 _ALGORITHM = 1
@@ -45,12 +44,12 @@ def protected_header(algorithm: int, kid: bytes) -> bytes:
 
 def to_be_signed(protected: bytes, payload: bytes) -> bytes:
     """``Sig_structure`` of RFC 9052, 4.4, without external data."""
-    return _CONTEXT + cbor2.dumps(protected) + _NO_EXTERNAL_DATA + cbor2.dumps(payload)
+    return _CONTEXT + _byte_string(protected) + _NO_EXTERNAL_DATA + _byte_string(payload)
 
 
 def encode(protected: bytes, payload: bytes, signature: bytes) -> bytes:
-    """Put the tagged COSE_Sign1 together."""
-    return TAG_SIGN1 + cbor2.dumps([protected, {}, payload, signature])
+    """Put the tagged COSE_Sign1 together; none of the three has more than 65535 bytes."""
+    return _SIGN1 + _byte_string(protected) + _EMPTY_MAP + _byte_string(payload) + _byte_string(signature)
 
 
 def parse(data: bytes, *, limit: int = cbor.MAX_BYTES) -> Sign1:
@@ -77,6 +76,14 @@ def parse(data: bytes, *, limit: int = cbor.MAX_BYTES) -> Sign1:
 def _head_length(length: int) -> int:
     """How many of ``length`` bytes of an encoded byte string are its head."""
     return 1 if length <= 24 else 2 if length <= 0xFF + 2 else 3
+
+
+def _byte_string(data: bytes) -> bytes:
+    """A CBOR byte string, by hand because this is on the way of every verification."""
+    length = len(data)
+    if length < 24:
+        return b"%c%b" % (0x40 + length, data)
+    return b"\x58%c%b" % (length, data) if length <= 0xFF else b"\x59%b%b" % (length.to_bytes(2), data)
 
 
 @lru_cache(maxsize=64)

@@ -32,7 +32,6 @@ from juying.text import Text
 CHINA = timezone(timedelta(hours=8))
 
 _SUBJECT, _EXPIRES, _NOT_BEFORE, _ISSUED, _CONFIRMATION, _PERMIT = 2, 4, 5, 6, 8, -65537
-_MUST_HAVE = frozenset({_SUBJECT, _EXPIRES, _NOT_BEFORE, _ISSUED, _PERMIT})
 _COSE_KEY = 1  # the member of the confirmation claim
 _KTY, _CRV, _X, _Y = 1, -1, -2, -3
 _EC2, _P256 = 2, 1
@@ -256,9 +255,10 @@ class Claims:
 
     @classmethod
     def _from_map(cls, claims: Any) -> Self:
-        if type(claims) is not dict or claims.keys() - {_CONFIRMATION} != _MUST_HAVE:
+        holder_key = _point(claims[_CONFIRMATION]) if _CONFIRMATION in claims else None
+        if len(claims) != (5 if holder_key is None else 6):  # the other five are all looked up below
             raise ValueError
-        (number, list_number, index, category, region, name), rest = claims[_PERMIT][:6], claims[_PERMIT][6:]
+        number, list_number, index, category, region, name, *rest = claims[_PERMIT]
         tier = _TIERS[_integer(number)]
         status = None
         if list_number is not None or index is not None:
@@ -268,13 +268,13 @@ class Claims:
             permit_number=_text(claims[_SUBJECT]),
             tier=tier,
             issued_at=datetime.fromtimestamp(_integer(claims[_ISSUED]), UTC),
-            not_before=datetime.fromtimestamp(_integer(claims[_NOT_BEFORE]), UTC),
-            expires_at=datetime.fromtimestamp(_integer(claims[_EXPIRES]), UTC),
+            not_before=_midnight(claims[_NOT_BEFORE]),
+            expires_at=_midnight(claims[_EXPIRES]),
             category=_CATEGORIES[category],
             name=_text(name),
             region="" if region is None else f"{_integer(region):06d}",
             status=status,
-            holder_key=_point(claims[_CONFIRMATION]) if _CONFIRMATION in claims else None,
+            holder_key=holder_key,
             chinese_name=_text(chinese_name),
             nationality=_text(nationality),
             birth_date=date.fromordinal(_EPOCH_DAY + _integer(birth_day)) if rest else None,
@@ -358,6 +358,11 @@ def _integer(value: object) -> int:
     if type(value) is not int:  # a bool is no number here
         raise ValueError
     return value
+
+
+@lru_cache(maxsize=4096, typed=True)  # validity counts days, so the same few moments come again and again
+def _midnight(value: object) -> datetime:
+    return datetime.fromtimestamp(_integer(value), UTC)
 
 
 def _point(confirmation: Any) -> bytes:

@@ -190,13 +190,15 @@ def verify(source: str | bytes, trust: TrustList, *, now: datetime) -> Verificat
     keys = trust.keys(signed.kid)
     if not keys:
         return _failed(Verdict.UNKNOWN_KID, _KEY, Verdict.UNKNOWN_KID.text)
-    candidates = [key for key in keys if key.key.algorithm.covers(signed.algorithm)]
-    if not candidates:
-        return _failed(Verdict.UNSUPPORTED_ALG, _ALGORITHM, Verdict.UNSUPPORTED_ALG.text)
-    for key in candidates:
-        if key.key.verify(signed.signature, signed.to_be_signed):
-            break
+    supported = False
+    for key in keys:
+        if key.key.algorithm.covers(signed.algorithm):
+            supported = True
+            if key.key.verify(signed.signature, signed.to_be_signed):
+                break
     else:
+        if not supported:
+            return _failed(Verdict.UNSUPPORTED_ALG, _ALGORITHM, Verdict.UNSUPPORTED_ALG.text)
         return _failed(Verdict.BAD_ISSUER_SIG, _SIGNATURE, _FORGED)
     if not key.signs_at(claims.issued_at):
         return _failed(Verdict.BAD_ISSUER_SIG, _PERIOD, _OUT_OF_PERIOD, key=key)

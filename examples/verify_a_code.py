@@ -9,7 +9,7 @@ import juying
 _, trust = juying.demonstration_keys(Path("build/demo-keys"), region="331000")
 
 path = Path(sys.argv[1] if len(sys.argv) > 1 else "build/one-card/credential.png")
-text = path.read_text().strip() if path.suffix == ".txt" else juying.read_qr(path)
+text = path.read_text().rstrip("\r\n") if path.suffix == ".txt" else juying.read_qr(path)
 result = juying.verify(text, trust, now=datetime.now(UTC))
 
 print(result.verdict.text)

@@ -9,7 +9,7 @@ from juying.errors import InputError
 from juying.text import Text
 
 _TITLE = Text("聚英卡 · 外国人来华工作许可", "Juying Card · Work permit for foreigners")
-_DEMONSTRATION = Text("演示用，无效力", "demonstration only, of no effect")
+_DEMONSTRATION = Text("演示用，无效力", "Demonstration only, of no effect")
 
 
 def caption(claims: Claims, *, demonstration: bool = False) -> tuple[Text, ...]:

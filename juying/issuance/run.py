@@ -19,8 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from juying.card.ssc import SscCard
+from juying.codec import cose
 from juying.codec.qr import Medium
-from juying.credential.issue import from_text, to_text
+from juying.credential.claims import Claims
+from juying.credential.issue import MAX_BYTES, from_text, to_text
 from juying.credential.picture import save_picture
 from juying.credential.verify import verify
 from juying.errors import CardError, DecodeError, InputError, ReaderUnavailable, ServiceUnavailable
@@ -28,13 +30,16 @@ from juying.files import write_atomically
 from juying.issuance.blanks import Blanks
 from juying.issuance.card_numbers import PREFIX, CardNumbers
 from juying.issuance.intake import Application, Row
-from juying.issuance.office import Credentials, Office, issue_card, sign_permit
-from juying.issuance.report import Outcome, RowResult
+from juying.issuance.lock import locked
+from juying.issuance.office import Credentials, Office, check_card, issue_card, sign_permit
+from juying.issuance.report import Outcome, RowResult, report_file
 from juying.text import Text
 
 FULL, MINIMAL = "credential", "minimal"
+REPORT = "report.csv"
 
 Progress = Callable[[int, int], None]
+Failed = Callable[[CardError], None]
 
 
 def issue_rows(
@@ -45,65 +50,103 @@ def issue_rows(
     *,
     prefix: str = PREFIX,
     progress: Progress | None = None,
-    failed: Callable[[CardError], None] | None = None,
+    failed: Failed | None = None,
 ) -> Iterator[RowResult]:
-    """Issue each row in turn and yield what became of it.
+    """Issue each row in turn and yield what became of it, which then stands in the report too.
 
     ``prefix`` begins the card numbers given to rows without one; ``progress`` hears of the writes to each card, and
     ``failed`` of a card that failed when another may be tried for the same row.
 
-    A wrong row, a refused or a failing card ends that row only. Raises `InputError` when ``out`` cannot be written,
-    and `TransportError` when the reader or its service is gone.
+    A wrong row, a refused or a failing card ends that row only. Raises `KeyUseError` before anything is touched when
+    the key may not sign now, `InputError` when another run is at work in ``out`` or a file cannot be written there,
+    and `ServiceUnavailable` or `ReaderUnavailable` when there is nothing left to write cards with. What was done
+    until then is kept: run it again.
     """
-    earlier = _issued_before(out, office)
-    asked = (row.application.card_number for row in rows if row.application and row.application.card_number)
-    numbers = CardNumbers([*(folder.name for folder in _folders(out)), *asked], prefix)
-    for row in rows:
-        application = row.application
-        if application is None:
-            yield RowResult(row.number, Outcome.INVALID, error="; ".join(str(error) for error in row.errors))
-            continue
-        number = application.card_number or earlier.get(application.permit.number) or numbers.allot()
-        try:
-            outcome, notes = _issue_into(office, application, out / number, blanks, progress, failed)
-        except (ServiceUnavailable, ReaderUnavailable):
-            raise
-        except InputError as error:
-            yield RowResult(row.number, Outcome.INVALID, number, str(error))
-        except CardError as error:
-            yield RowResult(row.number, Outcome.FAILED, number, str(error))
-        else:
-            yield RowResult(row.number, outcome, number, notes=notes)
+    office.check_key()
+    make_folder(out)
+    with locked(out):
+        numbers = Numbers(out, rows, prefix)
+        with report_file(out / REPORT) as report:
+            for row in rows:
+                result = _issue(office, row, numbers, out, blanks, progress, failed)
+                report.add(result)
+                yield result
 
 
-def _issue_into(
+class Numbers:
+    """Which card number each application has: the one it asks for, the one of an earlier run, or a new one."""
+
+    def __init__(self, out: Path, rows: Sequence[Row], prefix: str) -> None:
+        """Look through the folders of earlier runs below ``out``. Raises `InputError` for a wrong ``prefix``."""
+        self._claims: dict[str, Claims] = {}
+        self._by_permit: dict[str, str] = {}
+        taken = []
+        for folder in sorted(out.iterdir()) if out.is_dir() else ():
+            if not folder.is_dir() or not _in_use(folder):
+                continue
+            taken.append(folder.name)
+            claims = _claims(folder)
+            if claims is not None:
+                self._claims[folder.name] = claims
+                self._by_permit[claims.permit_number] = folder.name
+        asked = (row.application.card_number for row in rows if row.application and row.application.card_number)
+        self._new = CardNumbers([*taken, *asked], prefix)
+
+    def of(self, application: Application) -> str:
+        """The card number, 9 characters.
+
+        Raises `InputError` when the applicant asks for another number than the one of an earlier run, or for the one
+        of another applicant.
+        """
+        asked, earlier = application.card_number, self._by_permit.get(application.permit.number)
+        if earlier is not None and asked not in (None, earlier):
+            raise InputError(
+                f"该许可证已发过卡号为 {earlier} 的卡，不再另发",
+                f"this permit has the card with number {earlier} already: no second one is issued",
+            )
+        if asked is not None and earlier is None and asked in self._claims:
+            self._check_same_person(application, self._claims[asked])
+        return asked or earlier or self._new.allot()
+
+    @staticmethod
+    def _check_same_person(application: Application, claims: Claims) -> None:
+        """A card may get a new permit, but not a new holder."""
+        holder = application.holder
+        if (holder.name, holder.nationality, holder.birth_date) != (claims.name, claims.nationality, claims.birth_date):
+            raise InputError(
+                "此卡号已发给另一位申请人", "this card number was issued to another applicant", where=application.card_number or ""
+            )
+
+
+def _issue(
     office: Office,
-    application: Application,
-    folder: Path,
+    row: Row,
+    numbers: Numbers,
+    out: Path,
     blanks: Blanks,
     progress: Progress | None,
-    failed: Callable[[CardError], None] | None,
-) -> tuple[Outcome, tuple[Text, ...]]:
-    previous = _previous(folder)
-    credentials = sign_permit(office, application, previous)
-    # The signed texts are on the disk before a card is touched: they tell the next run which card number this
-    # permit has, and keep the record on a half-written card the same.
+    failed: Failed | None,
+) -> RowResult:
+    application = row.application
+    if application is None:
+        return RowResult(row.number, Outcome.INVALID, error="; ".join(str(error) for error in row.errors))
+    try:
+        number = numbers.of(application)
+        previous = _credentials(out / number)
+        credentials = sign_permit(office, application, previous)
+    except InputError as error:
+        return RowResult(row.number, Outcome.INVALID, application.card_number or "", str(error))
+    folder = out / number
     make_folder(folder)
-    for name, record in ((MINIMAL, credentials.minimal), (FULL, credentials.full)):
-        write_atomically(folder / f"{name}.txt", to_text(record).encode("ascii") + b"\n")
-    for attempt in range(blanks.attempts, 0, -1):
-        try:
-            with blanks.card(folder) as transport:
-                card = SscCard.open(transport)
-                plan = issue_card(office, application, folder.name, credentials, card, progress=progress)
-            break
-        except (ServiceUnavailable, ReaderUnavailable):
-            raise
-        except CardError as error:
-            if attempt == 1:
-                raise
-            if failed is not None:
-                failed(error)
+    _remove_drafts(folder)
+    try:
+        changed, notes = _write(office, application, credentials, folder, blanks, progress, failed)
+    except (ServiceUnavailable, ReaderUnavailable):
+        raise
+    except CardError as error:
+        return RowResult(row.number, Outcome.FAILED, number, str(error))
+    except InputError as error:
+        return RowResult(row.number, Outcome.INVALID, number, str(error))
     for picture, record, medium in (
         (MINIMAL, credentials.minimal, Medium.SCREEN),
         (FULL, credentials.full, Medium.SCREEN),
@@ -113,8 +156,8 @@ def _issue_into(
         if credentials != previous or not path.exists():
             verified = verify(record, office.trust, now=office.clock())
             save_picture(to_text(record), verified, path, medium=medium)
-    notes = (*application.holder.notes, *application.permit.notes, *plan.notes)
-    return Outcome.ISSUED if plan.writes or credentials != previous else Outcome.UNCHANGED, notes
+    outcome = Outcome.ISSUED if changed or credentials != previous else Outcome.UNCHANGED
+    return RowResult(row.number, outcome, number, notes=notes)
 
 
 def make_folder(folder: Path) -> None:
@@ -134,7 +177,7 @@ def _previous(folder: Path) -> Credentials | None:
 
 def _record(path: Path) -> bytes | None:
     try:
-        return from_text(path.read_text("ascii").strip())
+        return from_text(path.read_text("ascii").rstrip("\r\n"))
     except (OSError, UnicodeDecodeError, DecodeError):
         return None
 

@@ -9,59 +9,13 @@ from juying.card.virtual.faults import Fault, TearAfterByte, TearAfterCommand, W
 from juying.card.virtual.transport import LocalTransport
 from juying.card.writer import plan, write_card
 from juying.codec.permit_slots import slot_files
-from juying.codec.profile import File, Profile, load_profile
+from juying.codec.profile import load_profile
 from juying.errors import CardRefused, CardRemoved, InputError, ReadBackError, StatusError
 from juying.issuance.office import card_contents, sign_permit
 from juying.model import Holder
 from tests import people
 from tests.path.conftest import Insert
-
-PROFILES = ("ssc-v1", "ssc-v2", "ssc-v3")
-PHOTO = b"\xff\xd8" + bytes(range(256)) * 12 + b"\xff\xd9"
-
-
-@pytest.fixture(scope="module")
-def record() -> bytes:
-    return sign_permit(people.office(), people.application()).full
-
-
-def contents(
-    record: bytes | None, *, number: str = "JYX000010", photo: bytes | None = None, **holder: object
-) -> CardContents:
-    """What an invented applicant's card is to hold."""
-    application = people.application(holder=people.holder(**holder))
-    office = people.office()
-    credentials = sign_permit(office, application)
-    whole = card_contents(office, application, number, credentials, load_profile("ssc-v3"))
-    return CardContents(whole.values, photo, record)
-
-
-def blank(profile: str) -> VirtualCard:
-    return VirtualCard.blank(load_profile(profile), serial=bytes.fromhex("99110145"))
-
-
-def memory_of(card: VirtualCard) -> dict[str, list[bytes]]:
-    return {address: [bytes(entry) for entry in entries] for address, entries in card.memory.files.items()}
-
-
-def _pristine() -> Profile:
-    """ssc-v3 read anew: a copy of a profile in use would take over what that has worked out of its fields."""
-    return load_profile.__wrapped__("ssc-v3")
-
-
-def _with_file(changed: File) -> Profile:
-    """ssc-v3 as a city may have it, with one file changed; the card has it, our side does not know."""
-    profile = _pristine()
-    return profile.model_copy(
-        update={
-            "applications": tuple(
-                application.model_copy(
-                    update={"files": tuple(changed if changed.address == f.address else f for f in application.files)}
-                )
-                for application in profile.applications
-            )
-        }
-    )
+from tests.path.samples import PHOTO, PROFILES, blank, contents, memory_of, pristine, with_file
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -183,10 +137,10 @@ def test_a_generation_without_room_for_the_permit_says_so(record: bytes) -> None
 
 
 def test_records_are_found_by_tag_where_a_card_numbers_them_otherwise(insert: Insert, record: bytes) -> None:
-    file = _pristine().file("SSSE/EF06")
+    file = pristine().file("SSSE/EF06")
     numbers = range(1, len(file.records) + 1)
     turned = [record.model_copy(update={"number": n}) for n, record in zip(numbers, file.records[::-1], strict=True)]
-    card = VirtualCard.blank(_with_file(file.model_copy(update={"records": tuple(turned)})))
+    card = VirtualCard.blank(with_file(file.model_copy(update={"records": tuple(turned)})))
     with insert(card) as transport:
         write_card(SscCard.open(transport), contents(record))
         data = SscCard.open(transport).read()
@@ -195,10 +149,10 @@ def test_records_are_found_by_tag_where_a_card_numbers_them_otherwise(insert: In
 
 
 def test_a_record_with_an_unknown_tag_survives_and_is_shown(insert: Insert, record: bytes) -> None:
-    file = _pristine().file("DF01/EF06")
+    file = pristine().file("DF01/EF06")
     unknown = bytes.fromhex("E503414243")
     local = file.records[-1].model_copy(update={"number": 6, "tag": 0xE5, "length": 3, "field": ""})
-    card = VirtualCard.blank(_with_file(file.model_copy(update={"records": (*file.records, local)})))
+    card = VirtualCard.blank(with_file(file.model_copy(update={"records": (*file.records, local)})))
     card.memory.files["DF01/EF06"][-1][:] = unknown
     with insert(card) as transport:
         write_card(SscCard.open(transport), contents(record))
@@ -352,8 +306,8 @@ def test_contents_leave_out_what_the_holder_has_not() -> None:
 
 
 def test_a_card_without_a_record_gets_the_rest_and_the_clerk_is_told(insert: Insert, record: bytes) -> None:
-    file = _pristine().file("DF01/EF06")
-    fewer = VirtualCard.blank(_with_file(file.model_copy(update={"records": file.records[:2]})))
+    file = pristine().file("DF01/EF06")
+    fewer = VirtualCard.blank(with_file(file.model_copy(update={"records": file.records[:2]})))
     with insert(fewer) as transport:
         done = write_card(SscCard.open(transport), contents(record))
         assert write_card(SscCard.open(transport), contents(record)).writes == ()
@@ -372,9 +326,9 @@ def test_a_card_without_a_file_gets_the_rest_and_the_clerk_is_told(insert: Inser
 
 
 def test_a_card_without_a_record_for_the_card_number_is_refused_untouched(insert: Insert, record: bytes) -> None:
-    file = _pristine().file("SSSE/EF05")
+    file = pristine().file("SSSE/EF05")
     renamed = file.records[-1].model_copy(update={"tag": 0xE7})
-    card = VirtualCard.blank(_with_file(file.model_copy(update={"records": (*file.records[:-1], renamed)})))
+    card = VirtualCard.blank(with_file(file.model_copy(update={"records": (*file.records[:-1], renamed)})))
     before = memory_of(card)
     with insert(card) as transport, pytest.raises(CardRefused) as refused:
         write_card(SscCard.open(transport), contents(record))

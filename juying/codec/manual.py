@@ -150,14 +150,12 @@ def _file(file: File) -> Iterator[str]:
 
 
 def _structure(file: File) -> str:
-    match file.kind:
-        case FileKind.LINEAR:
-            return f"线性记录文件，{len(file.slots)} 条 TLV 记录 / linear, {len(file.slots)} TLV records"
-        case FileKind.CYCLIC:
-            size = f"{file.count} × {file.record_length}"
-            return f"循环记录文件，{size} 字节，第 1 条最新 / cyclic, {size} bytes, record 1 is the newest"
-        case FileKind.TRANSPARENT:
-            return f"透明文件，{file.size} 字节 / transparent, {file.size} bytes (0x{file.size:X})"
+    if file.kind is FileKind.LINEAR:
+        return f"线性记录文件，{len(file.slots)} 条 TLV 记录 / linear, {len(file.slots)} TLV records"
+    if file.kind is FileKind.CYCLIC:
+        size = f"{file.count} × {file.record_length}"
+        return f"循环记录文件，{size} 字节，第 1 条最新 / cyclic, {size} bytes, record 1 is the newest"
+    return f"透明文件，{file.size} 字节 / transparent, {file.size} bytes (0x{file.size:X})"
 
 
 def _record(record: Record) -> Iterator[Sequence[object]]:

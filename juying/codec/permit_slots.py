@@ -17,6 +17,9 @@ offset bytes content
 16     n     the record: COSE_Sign1 when open
 ====== ===== ==========================================================================
 
+Every later version of the container keeps this header, so that a torn slot can be told from one that a later program
+wrote.
+
 A new record goes into the slot that is not live, body first and header last. Until the last byte of the header is
 written the checksum does not hold, and the old slot stays live. The checksum finds torn writes only; whether the
 record is genuine is told by its signature.
@@ -46,9 +49,10 @@ class Form(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first 16 bytes of a slot."""
+    """The first 16 bytes of a slot, whether or not its checksum holds."""
 
-    form: Form
+    version: int
+    form: int
     sequence: int
     length: int
     key_reference: int
@@ -89,33 +93,31 @@ def encode_slot(record: bytes, sequence: int, form: Form = Form.OPEN, key_refere
 
 
 def decode_header(raw: bytes) -> Header | None:
-    """The header at the start of ``raw``; None if there is none, so also for a slot never or half written.
-
-    Raises `DecodeError` for a header of ours in a version or form that we do not know: a later program may.
-    """
-    if len(raw) < HEADER_LENGTH or raw[:2] != _MAGIC or 0xFF in raw[2:4]:
+    """The header at the start of ``raw``; None if there is none. A half written one is only found by `decode_slot`."""
+    if len(raw) < HEADER_LENGTH or raw[:2] != _MAGIC:
         return None
     _, version, form, sequence, length, key_reference, checksum = _HEADER.unpack_from(raw)
-    if version != _VERSION or form not in list(Form):
-        raise DecodeError(
-            "许可记录的容器版本未知，请升级软件",
-            "the permit container has an unknown version: update the software",
-        )
-    return Header(Form(form), sequence, length, key_reference, checksum)
+    return Header(version, form, sequence, length, key_reference, checksum)
 
 
 def decode_slot(index: int, raw: bytes) -> PermitSlot | None:
     """The slot in ``raw`` (header, record, anything); None if it is empty, torn or cut short.
 
-    Raises `DecodeError` as `decode_header` does.
+    Raises `DecodeError` for an intact slot of a version or form that we do not know: a later program wrote it, and
+    reading on with the other slot could show a permit that is over.
     """
     header = decode_header(raw)
     if header is None:
         return None
     record = raw[HEADER_LENGTH : HEADER_LENGTH + header.length]
-    if len(record) < header.length or zlib.crc32(record, zlib.crc32(raw[:12])) != header.checksum:
+    if not record or len(record) < header.length or zlib.crc32(record, zlib.crc32(raw[:12])) != header.checksum:
         return None
-    return PermitSlot(index, header.form, header.sequence, header.key_reference, record)
+    if header.version != _VERSION or header.form not in list(Form):
+        raise DecodeError(
+            "许可记录的容器版本未知，请升级软件",
+            "the permit container has an unknown version: update the software",
+        )
+    return PermitSlot(index, Form(header.form), header.sequence, header.key_reference, record)
 
 
 def live_slot(slots: Sequence[PermitSlot | None]) -> PermitSlot | None:

@@ -189,42 +189,51 @@ def _explain(error: ValidationError, data: dict[str, Any], text: str, file: str)
     """The first finding, with the line on which it stands and the nearest known key."""
     findings = error.errors(include_url=False, include_input=False)
     # A mistyped key is also a missing one: tell the cause, not the consequence.
-    first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
-    kind, context = first["type"], first.get("ctx", {})
-    names = [step for step in first["loc"] if isinstance(step, str)]
-    marks = _marks(first["loc"], data)
+    first = min(findings, key=lambda finding: {"extra_forbidden": 0, "missing": 2}.get(finding["type"], 1))
+    kind, path, context = first["type"], first["loc"], first.get("ctx", {})
+    names = [step for step in path if isinstance(step, str)]
+    key = names[-1] if names and path[-1] == names[-1] else ""
+    marks = _marks(path, data)
     place = [value for _, value in marks]
     if kind == "extra_forbidden":
-        near = nearest(names[-1], _known_keys(names[:-1]))
-        problem = Text(f"未知的键 {names[-1]}{near}", f"unknown key {names[-1]}{near}")
+        near = nearest(key, _known_keys(names[:-1]))
+        problem = Text(f"未知的键 {key}{near}", f"unknown key {key}{near}")
     elif kind == "profile":
         problem = Text(context["zh"], context["en"])
+        place.append(key)
     else:
         allowed = context.get("expected")
         other = Text(f"只能是 {allowed}", f"it must be {allowed}") if allowed else Text("值不符合格式", first["msg"])
         problem = _PROBLEMS.get(kind, other)
         place.append(names[-1])
-    token = context.get("token") or (rf"\b{re.escape(names[-1])} *=" if names and kind != "missing" else "")
-    line = _line(text, [rf'\b{key} *= *"{re.escape(value)}"' for key, value in marks], token)
-    subject = " ".join(place or [str(data.get("name"))])
+    if kind == "missing" or not key:
+        line = _line(text, marks, context.get("find", ""))
+    else:
+        start = rf"\b{re.escape(key)} *= *"
+        line = _line(text, marks, rf"{start}[\"']?{re.escape(str(_node(data, path)))}", start)
+    subject = " ".join(filter(None, place)) or str(data.get("name"))
     return ProfileError(f"{subject}：{problem.zh}", f"{subject}: {problem.en}", where=f"{file}:{line}")
 
 
 def _marks(path: Sequence[int | str], data: dict[str, Any]) -> list[tuple[str, str]]:
     """Key and value that tell each entry on the way to ``path`` from its like."""
     marks: list[tuple[str, str]] = []
-    node: Any = data
-    identity = ""
+    for end, step in enumerate(path):
+        identity = _IDENTITY.get(str(step), "")
+        entry = _node(data, path[: end + 2])
+        if isinstance(entry, dict) and isinstance(entry.get(identity), str):
+            marks.append((identity, entry[identity]))
+    return marks
+
+
+def _node(data: Any, path: Sequence[int | str]) -> Any:
+    """What stands at ``path``, or None."""
     for step in path:
         try:
-            node = node[step]
+            data = data[step]
         except (LookupError, TypeError):
-            break
-        if isinstance(step, str):
-            identity = _IDENTITY.get(step, "")
-        elif isinstance(node, dict) and isinstance(node.get(identity), str):
-            marks.append((identity, node[identity]))
-    return marks
+            return None
+    return data
 
 
 def _known_keys(path: Sequence[str]) -> list[str]:
@@ -234,15 +243,23 @@ def _known_keys(path: Sequence[str]) -> list[str]:
     return [field.alias or name for name, field in spec.model_fields.items()]
 
 
-def _line(text: str, marks: Sequence[str], token: str) -> int:
-    """Line of ``token`` in the entry to which ``marks`` lead, or else of that entry."""
-    position = start = 0
-    for mark in marks:
-        if found := re.compile(mark).search(text, start):
+def _line(text: str, marks: Sequence[tuple[str, str]], *patterns: str) -> int:
+    """Line of the first of ``patterns`` found in the entry to which ``marks`` lead, or else of that entry."""
+    position, start, end = 0, 0, len(text)
+    for name, value in marks:
+        if found := re.compile(rf"\b{name} *= *[\"']{re.escape(value)}[\"']").search(text, start):
             position = found.start()
             line = text.rfind("\n", 0, position) + 1
-            inline = text[line:position].lstrip().startswith("{")
-            start = line if inline else max(0, text.rfind("\n[", 0, position))
-    if token and (found := re.compile(token, re.MULTILINE).search(text, start)):
-        position = found.start()
+            before, inline, _ = text[line:position].partition("{")
+            # An entry is an inline table, or else stands under its own header.
+            if inline:
+                start, last = line, rf"^(\]|{re.escape(before)}\{{)"
+            else:
+                start, last = text.rfind("\n[", 0, position) + 1, r"^\[\[" if name == "fid" else r"^\[\[application\]"
+            after = re.compile(last, re.MULTILINE).search(text, position)
+            end = after.start() if after else len(text)
+    for pattern in filter(None, patterns):
+        if found := re.compile(pattern, re.MULTILINE).search(text, start, end):
+            position = found.start()
+            break
     return text.count("\n", 0, position) + 1

@@ -30,9 +30,9 @@ Content = Value | tuple[Value, ...]
 """What one record holds: a value, or a tuple of values for a list record."""
 
 
-def broken(zh: str, en: str, *, token: str = "") -> PydanticCustomError:
-    """A rule of the format is broken; ``token`` is a regular expression that finds the place in the file."""
-    return PydanticCustomError("profile", "{en}", {"zh": zh, "en": en, "token": token})
+def broken(zh: str, en: str, *, find: str = "") -> PydanticCustomError:
+    """A rule of the format is broken; ``find`` is a regular expression that finds the place in the file."""
+    return PydanticCustomError("profile", "{en}", {"zh": zh, "en": en, "find": find})
 
 
 def _hex_bytes(value: object) -> bytes:
@@ -107,16 +107,24 @@ class Record(Stored):
     type: FieldType
     number: StrictInt = 0
     repeat: StrictInt = Field(default=1, ge=1)
-    tag: HexNumber | None = Field(default=None, ge=0x01, le=0xFE)
+    tag: HexNumber | None = None
     continues: HexNumber | None = None
     parts: "tuple[Record, ...]" = ()
     length: StrictInt = Field(default=0, validate_default=True)
 
+    @field_validator("tag", "continues")
+    @classmethod
+    def _check_tag(cls, tag: int | None) -> int | None:
+        if tag is not None and not 0x01 <= tag <= 0xFE:
+            raise broken("标签应在 01 与 FE 之间", "a tag lies between 01 and FE")
+        return tag
+
     @field_validator("length")
     @classmethod
     def _settle_length(cls, length: int, info: ValidationInfo) -> int:
-        parts: tuple[Record, ...] = info.data.get("parts", ())
-        natural = FIXED_LENGTHS.get(info.data.get("type", FieldType.BYTES)) or sum(2 + part.length for part in parts)
+        if "type" not in info.data or "parts" not in info.data:
+            return length  # they are wrong themselves
+        natural = FIXED_LENGTHS.get(info.data["type"]) or sum(2 + part.length for part in info.data["parts"])
         settled = length or natural
         if natural not in (0, settled) or not 0 < settled <= 0xFF:
             raise broken("长度缺失或与类型不符", "the length is missing or does not suit the type")

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator, model_validator
 
 from juying.codec.fields import Decoder, Encoder, FieldType, Value
 from juying.codec.record import Content, HexBytes, HexNumber, Record, Rule, Source, Spec, Stored, Vector, broken
@@ -111,21 +111,21 @@ class File(Stored):
                 raise broken(
                     f"第 {record.number} 条记录须有标签和至少一个测试向量",
                     f"record {record.number} needs a tag and at least one vector",
-                    token=rf"number *= *{record.number}\b",
+                    find=rf"number *= *{record.number}\b",
                 )
             tag = f"{record.tag:02X}"
             if record.number != number:
                 raise broken(
                     f"标签 {tag} 的记录号应为 {number}",
                     f"the record with tag {tag} should have number {number}",
-                    token=rf'tag *= *"{tag}"',
+                    find=rf'tag *= *"{tag}"',
                 )
             first = before.get(record.continues or 0)
             if record.continues and (first is None or (first.type, first.field) != (FieldType.TEXT, record.field)):
                 raise broken(
                     f"标签 {tag} 的 continues 应指前面一条同字段的文字记录",
                     f"continues of tag {tag} should name a text record before it, with the same field",
-                    token=rf'tag *= *"{tag}"',
+                    find=rf'tag *= *"{tag}"',
                 )
             number += record.repeat
             before[record.tag] = record
@@ -256,7 +256,11 @@ class Application(Spec):
         known = {key.name for key in self.keys}
         for file in self.files:
             if file.application != self.name:
-                raise broken("文件的 application 由所在应用决定", "the application of a file is the one it stands in")
+                raise broken(
+                    "文件的 application 由所在应用决定",
+                    "the application of a file is the one it stands in",
+                    find=rf'application *= *"{re.escape(file.application)}"',
+                )
             stored: tuple[Stored, ...] = (file, *file.records)
             for name in re.findall(r"key:(\w+)", " ".join(f"{spec.read} {spec.write}" for spec in stored)):
                 if name not in known:
@@ -264,7 +268,7 @@ class Application(Spec):
                     raise broken(
                         f"文件 {file.address} 的读写规则用了未声明的密钥 key:{name}{near}",
                         f"a rule of {file.address} names a key that is not declared: key:{name}{near}",
-                        token=rf"key:{name}\b",
+                        find=rf"key:{name}\b",
                     )
         return self
 
@@ -279,9 +283,16 @@ class Profile(Spec):
     title: Text
     version: str
     protocol: Literal["T=0", "T=1"]
-    historical: Annotated[HexBytes, Field(min_length=13, max_length=13)]
+    historical: HexBytes
     note: Text | None = None
     applications: tuple[Application, ...] = Field(alias="application")
+
+    @field_validator("historical")
+    @classmethod
+    def _check_historical(cls, historical: bytes) -> bytes:
+        if len(historical) != 13:
+            raise broken("应为 13 字节", "13 bytes are needed")
+        return historical
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -384,4 +395,4 @@ def _check_unique(zh: str, en: str, key: str, names: Iterable[str]) -> None:
     """Raise when two of ``names``, all values of ``key``, are the same."""
     for name, times in Counter(names).items():
         if times > 1:
-            raise broken(f"{zh} {name} 重复", f"the {en} {name} is declared twice", token=rf'{key} *= *"{name}"')
+            raise broken(f"{zh} {name} 重复", f"the {en} {name} is declared twice", find=rf'{key} *= *"{name}"')

@@ -133,7 +133,7 @@ class PcscTransport(Closing):
         """Connect to the card in the reader of exactly this name.
 
         ``timeout`` is the longest time, in seconds, that connecting or any later command may take. With
-        ``exclusive`` no other program reaches the card meanwhile, and it is reset at the end; otherwise the card is
+        ``exclusive`` no other program reaches the card meanwhile, and ``close`` resets it; otherwise the card is
         shared and left as it is, and ``transaction()`` keeps others away for a while.
 
         Raises ServiceUnavailable, ReaderUnavailable, CardRemoved (the reader is empty), CommandTimeout, or a plain
@@ -268,9 +268,8 @@ class _Connection:
         protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
         code, card, protocol = scard.SCardConnect(self._service.context, self.reader, share, protocols)
         check(code, self.reader)
-        end = scard.SCARD_RESET_CARD if self._exclusive else scard.SCARD_LEAVE_CARD
-        self._opened.callback(scard.SCardDisconnect, card, end)
         self._card = card
+        self._opened.callback(self._disconnect)
         code, _name, _state, _protocol, atr = scard.SCardStatus(card)
         check(code, self.reader)
         self.atr = bytes(atr)
@@ -296,6 +295,13 @@ class _Connection:
         """End a transaction and leave the card as it is."""
         check(self._scard.SCardEndTransaction(self._card, self._scard.SCARD_LEAVE_CARD), self.reader)
         return b""
+
+    def _disconnect(self) -> None:
+        """Let go of the card, after a reset if nobody shares it and it is still there."""
+        scard = self._scard
+        # Asked to reset a card that is gone, pcscd goes on to call the reader occupied.
+        reset = self._exclusive and scard.SCardStatus(self._card)[0] == SUCCESS
+        scard.SCardDisconnect(self._card, scard.SCARD_RESET_CARD if reset else scard.SCARD_LEAVE_CARD)
 
     def _failure(self, code: int) -> CardError:
         """What a failed exchange means; a pulled card shows up as one of several vague codes, or as no answer."""

@@ -120,11 +120,11 @@ class PrivatePcscd:
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[Slot]:
-        """Lend an empty reader that nobody else uses."""
+        """Lend an empty reader that nobody else uses; it must be given back empty."""
         slot = self._free.popleft()
         try:
-            self.wait_for_card(slot.name, present=False)
             yield slot
+            self.wait_for_card(slot.name, present=False)
         finally:
             self._free.append(slot)
 
@@ -140,6 +140,15 @@ class PrivatePcscd:
                 _, [(_, state, _)] = scard.SCardGetStatusChange(context, 1000, [(reader, state)])
         finally:
             scard.SCardReleaseContext(context)
+
+    def wait_until_looked_at(self, slot: Slot) -> None:
+        """Wait until pcscd has looked at the empty ``slot`` once more.
+
+        When pcscd cannot reset a card, it calls the reader empty; but should the next card come before it looks
+        again, it takes that for the old one and never powers it.
+        """
+        with socket.create_connection(("127.0.0.1", slot.port), timeout=DEADLINE) as probe:
+            probe.recv(1)  # it asks for the ATR, and not getting one finds the reader empty
 
     def _set_up(self) -> None:
         """Choose ports and start; another process may take a port before pcscd does, so try more than once."""

@@ -1,10 +1,20 @@
-"""What goes onto a card, as values of model fields; the profile decides where each of them goes."""
+"""What goes onto a card: values of model fields, and the bytes that a profile makes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from juying.codec.spec import Content
+from juying.codec.fields import FieldType, split_text
+from juying.codec.permit_slots import slot_files
+from juying.codec.photo_file import pack_photo
+from juying.codec.spec import Content, File, Profile, Record
 from juying.model import CardIdentity, Holder, WorkPermit
+from juying.text import Text
+
+OWNER = "holder.social_security_number"
+CARD_NUMBER = "card.number"
+
+MAY_BE_CUT = frozenset({"holder.registered_name", "holder.address", "employer.name"})
+"""Texts of which the beginning is worth having; half a telephone number is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +63,81 @@ class CardContents:
             "employer.organisation_code": permit.employer.organisation_code,
         }
         return cls({name: value for name, value in values.items() if value}, photo, permit_record)
+
+    def encode(self, profile: Profile) -> "EncodedContents":
+        """The bytes that a card of this profile is to hold.
+
+        Fields that the profile has no place for are left out. A name or address longer than its place is cut between
+        two characters, any other text is left out, and a note says so: the signed permit holds the name in full.
+        Raises `InputError` for other values that do not fit, the holder's number and the card number among them.
+        """
+        notes: list[Text] = []
+        records = tuple(
+            PlannedRecord(name, file, record, record.encode(content))
+            for name, value in self.values.items()
+            for file, record, content in _placed(profile, name, value, notes)
+        )
+        photo_file = next((file for file in profile.files if file.content == "photo"), None)
+        photo = None
+        if self.photo is not None and photo_file is not None:
+            photo = photo_file, pack_photo(self.photo, photo_file.size)
+        slots = slot_files(profile)
+        permit = None
+        if self.permit_record is not None and slots:
+            permit = slots, self.permit_record
+        elif self.permit_record is not None:
+            notes.append(
+                Text("这种卡没有存放工作许可的位置", "cards of this generation have no place for the work permit")
+            )
+        return EncodedContents(records, photo, permit, tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRecord:
+    """A record, and the whole of what it is to hold; ``name`` is the model field that it comes from."""
+
+    name: str
+    file: File = field(repr=False)
+    record: Record = field(repr=False)
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedContents:
+    """What one card of one profile is to hold, in bytes; worked out once and compared with the card twice.
+
+    ``photo`` is a file and what it begins with, ``permit`` the files of both slots and the signed permit, ``notes``
+    are remarks for the clerk.
+    """
+
+    records: tuple[PlannedRecord, ...]
+    photo: tuple[File, bytes] | None = field(repr=False)
+    permit: tuple[tuple[tuple[File, File], ...], bytes] | None = field(repr=False)
+    notes: tuple[Text, ...]
+
+
+def _placed(profile: Profile, name: str, value: Content, notes: list[Text]) -> Iterator[tuple[File, Record, Content]]:
+    """The records for one model field; text is spread over a record and the one that continues it."""
+    for places in _chains(profile, name):
+        if not isinstance(value, str) or name in (OWNER, CARD_NUMBER) or places[0][1].type is not FieldType.TEXT:
+            yield from ((file, record, value) for file, record in places)
+            continue
+        *pieces, rest = split_text(value, *(record.length for _, record in places))
+        title = places[0][1].title
+        if rest and name not in MAY_BE_CUT:
+            notes.append(Text(f"{title.zh}过长，未写入卡片", f"{title.en}: too long, left out of the card"))
+            continue
+        if rest:
+            zh, en = f"{title.zh}过长，卡上只存得下前一部分", f"{title.en}: too long, the card holds the beginning only"
+            notes.append(Text(zh, en))
+        for (file, record), piece in zip(places, pieces, strict=True):
+            yield file, record, piece
+
+
+def _chains(profile: Profile, name: str) -> Iterable[list[tuple[File, Record]]]:
+    """The records of a model field, each with those that continue it."""
+    chains: dict[tuple[str, int | None], list[tuple[File, Record]]] = {}
+    for file, record in profile.by_field(name):
+        if record is not None:
+            chains.setdefault((file.address, record.continues or record.tag), []).append((file, record))
+    return chains.values()

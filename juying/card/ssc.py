@@ -5,7 +5,7 @@ are read by record number, but understood by the tag that each record returns, b
 the generations of the card (observed).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from juying.card import apdu, status
@@ -15,7 +15,7 @@ from juying.codec.fields import Value
 from juying.codec.permit_slots import HEADER_LENGTH, PermitSlot, decode_header, decode_slot, live_slot, slot_files
 from juying.codec.photo_file import PREFIX_LENGTH, photo_length
 from juying.codec.profile import load_profile, profile_names
-from juying.codec.spec import Application, Content, File, FileKind, Item, Profile
+from juying.codec.spec import Application, Content, File, FileKind, Item, Profile, Record
 from juying.errors import CardRefused, DecodeError, StatusError
 from juying.text import Text
 
@@ -29,6 +29,7 @@ MAX_RECORDS = 254
 """Highest record number of ISO 7816-4."""
 
 _VERSION_RECORD, _VERSION_LENGTH = 3, 6
+_NO_FILE = (0x6A82,)
 _END = (0x6A83,)
 _END_OF_FILE = (0x6282, 0x6B00)
 
@@ -115,9 +116,9 @@ class SscCard:
         """
         values: dict[str, Content] = {}
         for file, record in self.profile.by_field(field):
-            raw = self.read_record(file, record.number) if record is not None else None
-            if raw is not None:
-                _collect(file.decode_records([raw]), values)
+            found = self.find_records(file, [record]) if record is not None else {}
+            if record is not None and record.tag in found:
+                _collect(file.decode_records([found[record.tag][1]]), values)
         return values.get(field)
 
     def select(self, file: File) -> None:
@@ -157,6 +158,26 @@ class SscCard:
         if answer.sw != 0x9000:
             raise StatusError(answer.sw, status.meaning(answer.sw), where=f"{file.address} #{number}")
         return answer.data
+
+    def find_records(self, file: File, records: Sequence[Record]) -> dict[int, tuple[int, bytes]]:
+        """Number and whole bytes of the given ``records`` of a linear file, by tag.
+
+        They are looked for where the profile has them. A card that keeps another record there is searched whole: one
+        that it does not have is not in the result, and a file that it does not have is empty.
+        """
+        try:
+            self.select(file)
+        except StatusError as error:
+            if error.sw in _NO_FILE:
+                return {}
+            raise
+        found = {}
+        for record in records:
+            raw = self.read_record(file, record.number)
+            if not raw or raw[0] != record.tag:
+                return _by_tag(self.read_records(file))
+            found[raw[0]] = (record.number, raw)
+        return found
 
     def read_records(self, file: File) -> list[bytes]:
         """All records of a linear or cyclic file, those beyond the profile too."""
@@ -244,6 +265,15 @@ def _select(channel: Channel, p1: int, name: bytes) -> apdu.Command:
     """
     le = None if channel.transport.protocol == "T=0" else apdu.SHORT_LE
     return apdu.Command(0x00, apdu.SELECT, p1, 0x00, name, le)
+
+
+def _by_tag(records: Sequence[bytes]) -> dict[int, tuple[int, bytes]]:
+    """Number and bytes of each record by its tag; of two with the same tag the first counts."""
+    found: dict[int, tuple[int, bytes]] = {}
+    for number, raw in enumerate(records, 1):
+        if raw:
+            found.setdefault(raw[0], (number, raw))
+    return found
 
 
 def _collect(items: Iterable[Item], values: dict[str, Content]) -> None:

@@ -1,21 +1,23 @@
 """The root of the command line, and the translation of exceptions into messages and exit statuses."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
 
+from juying import __version__
 from juying.cli import cards, credentials, issuing, profiles, readers, virtual
-from juying.cli.output import Exit, fail
+from juying.cli.commands import Commands
+from juying.cli.output import Exit, fail, print_text
 from juying.errors import CardError, JuyingError
+from juying.text import Text
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="聚英卡：签发、读取、验证 / issue, read and verify the social security card that carries a work permit",
-)
+PROGRAM = "juying"
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+app = Commands("聚英卡：签发、读取、验证 / issue, read and verify the social security card that carries a work permit")
 app.command("issue")(issuing.issue)
 app.command("read")(cards.read)
 app.command("verify")(credentials.verify)
@@ -26,18 +28,40 @@ app.add_typer(virtual.app, name="virtual")
 app.add_typer(credentials.app, name="credential")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print_text(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="显示版本 / show the version")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit status as `Exit` lists them."""
-    command = get_command(app)
+    as_json = "--json" in arguments
     try:
-        result: Any = command.main(args=list(arguments), prog_name="juying", standalone_mode=False)
-    except typer.Exit as stop:
-        return stop.exit_code
-    except typer.Abort:
+        status: Any = get_command(app).main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
+    except typer.TyperException as error:
+        where, text = _bad_use(error)
+        fail("UsageError", where, text, as_json=as_json)
         return Exit.BAD_USE
     except JuyingError as error:
-        fail(error, as_json="--json" in arguments)
+        fail(type(error).__name__, error.where, error.text, as_json=as_json)
         return Exit.CARD_FAULT if isinstance(error, CardError) else Exit.BAD_USE
-    except KeyboardInterrupt:
-        return 130
-    return int(result or Exit.DONE)
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    return int(status or Exit.DONE)
+
+
+def _bad_use(error: typer.TyperException) -> tuple[str, Text]:
+    """The command that was used wrongly, and what is wrong."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else PROGRAM
+    return command, Text(f"用法不对，请看 {command} --help", error.format_message().rstrip("."))

@@ -1,16 +1,19 @@
 """``juying read``."""
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from juying.cli.options import Json, ProfileName, Reader, Record, Replay, Trust, Virtual, load_trust, open_transport
-from juying.cli.output import Exit, console, print_json
-from juying.errors import InputError
+from juying.cli.output import Exit, console, print_fields, print_json, tell
+from juying.text import Text
 
 if TYPE_CHECKING:
+    from juying.codec.decoding import Explained
+    from juying.codec.spec import Profile
     from juying.services.reading import Reading
 
 
@@ -37,53 +40,66 @@ def read(
     with open_transport(reader, virtual, replay, record, layout) as transport:
         card = SscCard.open(transport, layout)
         reading = read_card(card, trusted, now=datetime.now(UTC), photo=photo is not None, everything=everything)
-    if photo is not None:
-        _save_photo(reading, photo)
+    saved = photo is None or _save_photo(reading, photo)
+    files = reading.files(card.profile) if everything else {}
     if json:
-        print_json(reading.to_dict())
+        records = {address: [entry._asdict() for entry in entries] for address, entries in files.items()}
+        print_json({**reading.to_dict(), "files": records} if everything else reading.to_dict())
     else:
-        _show(reading)
-    return Exit.DONE
+        _show(reading, card.profile, files)
+    return Exit.DONE if saved else Exit.NO
 
 
-def _save_photo(reading: "Reading", path: Path) -> None:
+def _save_photo(reading: "Reading", path: Path) -> bool:
     from juying.files import write_atomically
 
     picture = reading.data.values.get("holder.photo")
     if not isinstance(picture, bytes):
-        raise InputError("卡上没有照片", "there is no photo on the card")
-    write_atomically(path, picture)
+        tell(Text("卡上没有照片", "there is no photo on the card"))
+        return False
+    write_atomically(path, picture, private=True)
+    return True
 
 
-def _show(reading: "Reading") -> None:
+def _show(reading: "Reading", profile: "Profile", files: "Mapping[str, tuple[Explained, ...]]") -> None:
+    """Plain files, permit, and last what matters most: whether the permit is genuine and in force."""
     from rich.markup import escape
-    from rich.table import Table
 
-    from juying.codec.profile import load_profile
+    from juying.cli.labels import SIGNATURES, permit_fields
 
+    print_fields(profile.title, _plain_fields(reading, profile))
+    for address, entries in files.items():
+        title = Text(f"{address} {profile.file(address).title.zh}", profile.file(address).title.en)
+        print_fields(title, _records(entries))
+    document: Any = reading.to_dict()
+    if reading.permit is not None and reading.permit.claims is not None:
+        permit = document["permit"]
+        permit["permit_number"] = permit["number"]
+        print_fields(Text("工作许可", "work permit"), permit_fields(permit))
     screen = console()
-    profile = load_profile(reading.data.profile)
-    titles = {
-        name: str((record or file).title) for name in profile.fields() for file, record in profile.by_field(name)[:1]
-    }
-    table = Table(title=str(profile.title), title_justify="left", show_header=False)
-    document = reading.to_dict()
-    for name, value in reading.data.values.items():
-        shown = f"{len(value)} bytes" if name == "holder.photo" and isinstance(value, bytes) else _plain(value)
-        table.add_row(titles.get(name, name), escape(shown))
-    screen.print(table)
-    permit = document["permit"]
-    assert isinstance(permit, dict)  # noqa: S101 - the shape of to_dict, for the type checker
-    table = Table(title="工作许可 / work permit", title_justify="left", show_header=False)
-    for name, value in permit.items():
-        table.add_row(name, escape(_plain(value)))
-    screen.print(table)
     for problem in reading.problems:
-        screen.print(f"[yellow]{escape(problem.where)}: {escape(str(problem.text))}[/]")
+        screen.print(f"[yellow]{escape(problem.where)}：{escape(str(problem.text))}[/]")
+    text, colour = SIGNATURES[reading.signature]
+    screen.print(f"[bold {colour}]{escape(str(text))}[/]")
+    if reading.permit is not None:
+        colour = "green" if reading.permit.valid else "red"
+        screen.print(f"[bold {colour}]工作许可 / work permit: {escape(str(reading.permit.verdict.text))}[/]")
 
 
-def _plain(value: object) -> str:
+def _plain_fields(reading: "Reading", profile: "Profile") -> Iterator[tuple[Text, Text | str]]:
+    from juying.cli.labels import word
     from juying.codec.decoding import json_value
 
-    shown = json_value(value)
-    return "" if shown is None else str(shown)
+    for name, value in reading.data.values.items():
+        file, record = profile.by_field(name)[0]
+        title = file.title if record is None else record.title
+        if isinstance(value, bytes) and record is None:
+            yield title, Text(f"{len(value)} 字节", f"{len(value)} bytes")
+        else:
+            yield title, word(name, json_value(value))
+
+
+def _records(entries: "tuple[Explained, ...]") -> Iterator[tuple[Text, Text | str]]:
+    for entry in entries:
+        value = "" if entry.value is None else str(entry.value)
+        yield Text(entry.tag, entry.name), f"{value} ({entry.problem})" if entry.problem else value

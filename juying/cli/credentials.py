@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from juying.cli.commands import Commands
 from juying.cli.options import Json, Trust, load_trust
-from juying.cli.output import Exit, console, print_json
+from juying.cli.output import DEMONSTRATION, Exit, console, print_fields, print_json
 from juying.errors import InputError
+from juying.text import Text
 
 if TYPE_CHECKING:
     from juying.credential.verify import Verification
 
-app = typer.Typer(no_args_is_help=True, help="电子凭证 / the electronic credential")
+app = Commands("电子凭证 / the electronic credential")
+
+MAX_INPUT = 4096
+"""Bytes of a text that are read; a credential is much shorter."""
 
 Source = Annotated[
     str,
@@ -49,6 +54,7 @@ def draw(
         bool, typer.Option("--paper", help="用于打印：纠错级别 M / for paper: error correction level M")
     ] = False,
     trust: Trust = None,
+    json: Json = False,
 ) -> int:
     """画出凭证的二维码图片 / draw the QR picture of a credential."""
     from juying.codec.qr import Medium
@@ -58,45 +64,61 @@ def draw(
     text = _text_of(source)
     verified = verify_credential(text, load_trust(trust), now=datetime.now(UTC))
     save_picture(text, verified, out, medium=Medium.PAPER if paper else Medium.SCREEN)
+    if json:
+        print_json({"verdict": str(verified.verdict), "picture": str(out)})
     return Exit.DONE
 
 
 def _text_of(source: str) -> str:
+    """The text that the argument gives or leads to; a line end is no part of it, but a space may be."""
     if source == "-":
-        return sys.stdin.read(4096).strip("\r\n")
+        return _decoded(sys.stdin.buffer.read(MAX_INPUT), "-")
     if source.startswith("JY1:"):
         return source
     path = Path(source)
-    if path.suffix.lower() == ".txt":
-        try:
-            return path.read_text("utf-8-sig").strip("\r\n")
-        except (OSError, UnicodeDecodeError):
-            raise InputError("文件读不出来", "the file cannot be read", where=source) from None
-    if not path.is_file():
+    try:
+        if path.suffix.lower() == ".txt":
+            with path.open("rb") as file:
+                return _decoded(file.read(MAX_INPUT), source)
+        found = path.is_file()
+    except OSError as error:
+        raise InputError(f"文件读不出来（{error.strerror}）", f"the file cannot be read ({error.strerror})") from None
+    if not found:
         raise InputError(
-            "既不是 JY1: 开头的文本，也不是文件", "neither a text that begins with JY1: nor a file", where=source
+            "既不是 JY1: 开头的文本，也不是现有的文件", "neither a text that begins with JY1: nor a file that exists"
         )
     from juying.codec.qr import read_qr
 
     return read_qr(path)
 
 
+def _decoded(raw: bytes, where: str) -> str:
+    try:
+        return raw.decode("utf-8-sig").strip("\r\n")
+    except UnicodeDecodeError:
+        raise InputError("不是文本", "this is no text", where=where) from None
+
+
 def _show(result: "Verification") -> None:
+    """What the credential says, each check, and last the verdict."""
     from rich.markup import escape
     from rich.table import Table
 
-    from juying.credential.verify import Outcome
+    from juying.cli.labels import OUTCOMES, permit_fields
 
-    screen = console()
-    colours = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.UNKNOWN: "yellow", Outcome.SKIPPED: "dim"}
-    screen.print(f"[bold {'green' if result.valid else 'red'}]{escape(str(result.verdict.text))}[/]")
-    if result.key is not None and result.key.demonstration:
-        screen.print(f"[yellow]{escape(str(result.key.issuer))}[/]")
     if result.claims is not None:
-        table = Table(show_header=False)
-        for name, value in result.claims.to_dict().items():
-            table.add_row(name, "" if value is None else escape(str(value)))
-        screen.print(table)
+        print_fields(Text("工作许可", "work permit"), permit_fields(result.claims.to_dict()))
+    checks = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for _ in range(3):
+        checks.add_column(overflow="fold")
     for check in result.checks:
-        outcome = f"[{colours[check.outcome]}]{check.outcome.value:<8}[/]"
-        screen.print(f"{outcome} {check.name:<15} {escape(str(check.reason))}")
+        outcome, colour = OUTCOMES[check.outcome]
+        checks.add_row(f"[{colour}]{outcome.zh} {outcome.en}[/]", check.name, escape(str(check.reason)))
+    screen = console()
+    screen.print(checks)
+    screen.print()
+    if result.key is not None:
+        screen.print(f"签发机关 / issuer: {escape(str(result.key.issuer))}")
+    if result.key is not None and result.key.demonstration:
+        screen.print(f"[yellow]{DEMONSTRATION}[/]")
+    screen.print(f"[bold {'green' if result.valid else 'red'}]{escape(str(result.verdict.text))}[/]")

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -11,17 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from juying.cli.options import Json
-from juying.cli.output import Exit, console, print_json, tell
+from juying.cli.output import DEMONSTRATION, Exit, console, print_json, tell
 from juying.errors import InputError
 
 if TYPE_CHECKING:
-    from juying.card.writer import Plan
     from juying.codec.spec import Profile
     from juying.issuance.blanks import Blanks
     from juying.issuance.intake import Row
     from juying.issuance.office import Office
     from juying.issuance.report import RowResult
     from juying.issuance.run import Progress
+
+PASSWORD = "JUYING_KEY_PASSWORD"  # noqa: S105 - the name of the variable
 
 
 def issue(
@@ -50,8 +52,8 @@ def issue(
         typer.Option(
             "--key",
             metavar="FILE",
-            help="签发密钥 PEM；口令取自 JUYING_KEY_PASSWORD 或提示输入；默认用演示密钥 / issuing key; its pass phrase "
-            "comes from JUYING_KEY_PASSWORD or a prompt; default: a demonstration key",
+            help="签发密钥 PEM，口令在 JUYING_KEY_PASSWORD 中，默认演示密钥 / issuing key, its pass phrase in "
+            "JUYING_KEY_PASSWORD; default: a demonstration key",
         ),
     ] = None,
     trust: Annotated[
@@ -71,14 +73,16 @@ def issue(
     rows = read_applications(applications, today=datetime.now().astimezone().date())
     office = _office(key, trust, region, institution, throw_away=dry_run)
     if dry_run:
-        return _dry_run(office, rows, layout, as_json=json)
+        from juying.cli.dry_run import show_commands
+
+        return show_commands(office, rows, layout, out, prefix, as_json=json)
     return _issue(office, rows, out, _blanks(layout, region, reader), prefix, as_json=json)
 
 
 def _office(key: Path | None, trust: Path | None, region: str, institution: str, *, throw_away: bool) -> "Office":
     from juying.credential.trust import TrustList
     from juying.crypto.signing import SoftwareSigner
-    from juying.issuance.demo_keys import FOLDER, demonstration_keys
+    from juying.issuance.demo_keys import FOLDER, demonstration_keys, throw_away_keys
     from juying.issuance.office import Office
 
     if (key is None) != (trust is None):
@@ -86,7 +90,7 @@ def _office(key: Path | None, trust: Path | None, region: str, institution: str,
     if key is not None and trust is not None:
         signer, trusted = SoftwareSigner.load(key, _password(key)), TrustList.load(trust)
     elif throw_away:
-        signer, trusted = SoftwareSigner.generate(), TrustList()
+        signer, trusted = throw_away_keys(region=region)
     else:
         signer, trusted = demonstration_keys(FOLDER, region=region)
     return Office(signer=signer, trust=trusted, region=region, institution=institution)
@@ -99,7 +103,14 @@ def _password(key: Path) -> str | None:
             return None
     except OSError:
         return None
-    return os.environ.get("JUYING_KEY_PASSWORD") or typer.prompt("口令 / pass phrase", hide_input=True, err=True)
+    known = os.environ.get(PASSWORD)
+    if known is None and not sys.stdin.isatty():
+        raise InputError(
+            f"密钥文件有口令，请设环境变量 {PASSWORD}",
+            f"the key file has a pass phrase: put it into the environment variable {PASSWORD}",
+            where=str(key),
+        )
+    return known if known is not None else typer.prompt("口令 / pass phrase", hide_input=True, err=True)
 
 
 def _blanks(profile: "Profile", region: str, reader: str | None) -> "Blanks":
@@ -113,34 +124,24 @@ def _blanks(profile: "Profile", region: str, reader: str | None) -> "Blanks":
 
 
 def _issue(office: "Office", rows: "list[Row]", out: Path, blanks: "Blanks", prefix: str, *, as_json: bool) -> int:
-    from juying.issuance.report import report_file
-    from juying.issuance.run import issue_rows, make_folder
+    from juying.issuance.run import REPORT, issue_rows
 
-    make_folder(out)
     results = []
-    path = out / "report.csv"
-    with report_file(path) as report, _progress(len(rows)) as (step, writing):
-        for result in issue_rows(office, rows, out, blanks, prefix=prefix, progress=writing, failed=tell_error):
-            report.add(result)
+    with _progress(len(rows)) as (step, writing):
+        for result in issue_rows(office, rows, out, blanks, prefix=prefix, progress=writing, failed=_tell_failure):
             results.append(result)
             step(result)
     good = sum(result.outcome.good for result in results)
+    report = str(out / REPORT)
     if as_json:
-        print_json(
-            {
-                "issued": good,
-                "failed": len(results) - good,
-                "out": str(out),
-                "report": str(path),
-                "rows": [_row(result) for result in results],
-            }
-        )
+        document = {"issued": good, "failed": len(results) - good, "out": str(out), "report": report}
+        print_json({**document, "rows": [_row(result) for result in results]})
     else:
-        _table(results, out, path, office)
+        _table(results, out, report, office)
     return Exit.DONE if good == len(results) else Exit.NO
 
 
-def tell_error(error: Exception) -> None:
+def _tell_failure(error: Exception) -> None:
     """A card failed and another is tried."""
     tell(str(error))
 
@@ -164,7 +165,7 @@ def _progress(total: int) -> "Iterator[tuple[Any, Progress | None]]":
         def line(result: "RowResult") -> None:
             nonlocal count
             count += 1
-            tell(f"[{count}/{total}] {result.row}: {result.card_number or '-'} {result.outcome.text}")
+            tell(f"[{count}/{total}] 行 / row {result.row}: {result.card_number or '-'} {result.outcome.text}")
 
         yield line, None
         return
@@ -180,65 +181,26 @@ def _progress(total: int) -> "Iterator[tuple[Any, Progress | None]]":
         )
 
 
-def _table(results: "Iterable[RowResult]", out: Path, report: Path, office: "Office") -> None:
+def _table(results: "Sequence[RowResult]", out: Path, report: str, office: "Office") -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from juying.issuance.report import Outcome
+
     screen = console()
     table = Table(title="签发结果 / issued", title_justify="left")
-    for heading in ("行\nrow", "卡号\ncard number", "结果\noutcome", "位置\nwhere it lies", "说明\nremarks"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("行\nrow", justify="right")
+    table.add_column("卡号\ncard number", no_wrap=True)
+    table.add_column("结果\noutcome", no_wrap=True)
+    table.add_column("说明\nremarks", overflow="fold")
     for result in results:
-        colour = "green" if result.outcome.good else "red"
+        outcome = f"[{'green' if result.outcome.good else 'red'}]{result.outcome.text}[/]"
         remarks = result.error or "\n".join(str(note) for note in result.notes)
-        where = str(out / result.card_number) if result.outcome.good else ""
-        table.add_row(
-            str(result.row),
-            result.card_number,
-            f"[{colour}]{result.outcome.text}[/]",
-            escape(where),
-            escape(remarks),
-        )
+        table.add_row(str(result.row), result.card_number, outcome, escape(remarks))
     screen.print(table)
-    screen.print(f"报告 / report: {escape(str(report))}", soft_wrap=True)
+    counts = Counter(result.outcome for result in results)
+    screen.print("，".join(f"{outcome.text} {counts[outcome]}" for outcome in Outcome if counts[outcome]))
+    folders = f"卡和凭证 / cards and credentials: {out / '<卡号 card number>'}"
+    screen.print(f"{folders}\n报告 / report: {report}", markup=False, highlight=False, soft_wrap=True)
     if any(key.demonstration for key in office.trust):
-        screen.print("[yellow]演示密钥签发，无效力 / signed with a demonstration key, of no effect[/]")
-
-
-def _dry_run(office: "Office", rows: "list[Row]", profile: "Profile", *, as_json: bool) -> int:
-    from juying.card.writer import plan
-    from juying.issuance.card_numbers import CardNumbers
-    from juying.issuance.office import card_contents, sign_permit
-
-    numbers = CardNumbers(())
-    documents = []
-    for row in rows:
-        document: dict[str, Any] = {"row": row.number, "errors": [str(error) for error in row.errors], "commands": []}
-        if row.application is not None:
-            try:
-                credentials = sign_permit(office, row.application)
-                number = row.application.card_number or numbers.allot()
-                contents = card_contents(office, row.application, number, credentials, profile)
-                document["commands"] = _commands(plan(profile, contents))
-            except InputError as error:
-                document["errors"] = [str(error)]
-        documents.append(document)
-    status = Exit.NO if any(document["errors"] for document in documents) else Exit.DONE
-    if as_json:
-        print_json({"profile": profile.name, "rows": documents})
-        return status
-    screen = console()
-    for document in documents:
-        screen.rule(f"行 / row {document['row']}", align="left")
-        for problem in document["errors"]:
-            screen.print(problem, markup=False, highlight=False)
-        for entry in document["commands"]:
-            screen.print(f"{entry['place']:<16} {entry['command']}  {entry['title']}", markup=False, highlight=False)
-    return status
-
-
-def _commands(todo: "Plan") -> list[dict[str, str]]:
-    return [
-        {"place": write.place, "title": str(write.title), "command": write.command.encode().hex().upper()}
-        for write in todo.writes
-    ]
+        screen.print(f"[yellow]{DEMONSTRATION}[/]")

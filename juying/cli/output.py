@@ -1,15 +1,21 @@
 """What the commands print: one JSON document or text on standard output, everything else on standard error."""
 
 import json
+import os
 import sys
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from juying.errors import JuyingError
 from juying.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+WIDE = 160
+"""Columns of a table that goes to a file or a pipe, unless COLUMNS says otherwise."""
+
+DEMONSTRATION = Text("演示密钥签发，无效力", "signed with a demonstration key, of no effect")
 
 
 class Exit(IntEnum):
@@ -42,7 +48,23 @@ def console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     plain = Console(stderr=stderr)
-    return plain if plain.is_terminal else Console(stderr=stderr, width=160)
+    return plain if plain.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, width=WIDE)
+
+
+def print_fields(title: Text, fields: Iterable[tuple[Text, Text | str]]) -> None:
+    """A table of names and values; a name has a column for each language."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    screen = console()
+    screen.print(f"[bold]{escape(str(title))}[/]")
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for style in ("bold", "dim", ""):
+        table.add_column(style=style, overflow="fold")
+    for name, value in fields:
+        table.add_row(escape(name.zh), escape(name.en), escape(str(value)))
+    screen.print(table)
+    screen.print()
 
 
 def tell(text: Text | str) -> None:
@@ -50,9 +72,9 @@ def tell(text: Text | str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def fail(error: JuyingError, *, as_json: bool) -> None:
+def fail(kind: str, where: str, text: Text, *, as_json: bool) -> None:
     """Say what went wrong."""
     if as_json:
-        print_json({"error": {"kind": type(error).__name__, "where": error.where, **error.text._asdict()}})
+        print_json({"error": {"kind": kind, "where": where, **text._asdict()}})
     else:
-        tell(str(error))
+        tell(f"{where}: {text}" if where else text)

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
+from juying.cli.commands import Commands
 from juying.cli.options import Json
 from juying.cli.output import Exit, console, print_json, print_text
 from juying.errors import DecodeError
 
-app = typer.Typer(no_args_is_help=True, help="卡规格 / card profiles")
+app = Commands("卡规格 / card profiles")
 
 Name = Annotated[
     str, typer.Argument(metavar="PROFILE", help="ssc-v1、ssc-v2、ssc-v3，或 .toml 文件 / name or .toml file")

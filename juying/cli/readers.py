@@ -1,5 +1,6 @@
 """``juying readers``."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ def readers(
     ] = False,
     json: Json = False,
 ) -> int:
-    """列出读卡器和其中的卡 / list readers and the cards in them."""
+    """列出读卡器和其中的卡 / list readers and the cards in them; with --watch --json one JSON object a line."""
     if watch:
         return _watch(as_json=json)
     from juying.card.pcsc import readers as all_readers
@@ -58,7 +59,7 @@ def _watch(*, as_json: bool) -> int:
 
     from juying.card.monitor import ReaderMonitor
 
-    with ReaderMonitor() as monitor:
+    with suppress(KeyboardInterrupt), ReaderMonitor() as monitor:
         for event in monitor.watch():
             line: Any = event.text
             if as_json:

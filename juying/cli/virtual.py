@@ -1,16 +1,21 @@
 """``juying virtual``: cards in software."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from juying.cli.commands import Commands
 from juying.cli.options import Json
-from juying.cli.output import Exit, print_json, print_text, tell
+from juying.cli.output import Exit, print_fields, print_json, tell
 from juying.errors import InputError
 from juying.text import Text
 
-app = typer.Typer(no_args_is_help=True, help="虚拟卡 / virtual cards")
+if TYPE_CHECKING:
+    from juying.card.virtual.card import VirtualCard
+
+app = Commands("虚拟卡 / virtual cards")
 
 Image = Annotated[Path, typer.Argument(metavar="FILE", help="虚拟卡文件 .vcard / virtual card image")]
 
@@ -20,6 +25,7 @@ def new(
     image: Image,
     profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="卡规格 / card profile")] = "ssc-v3",
     region: Annotated[str, typer.Option("--region", metavar="CODE", help="行政区划 / region, GB/T 2260")] = "331000",
+    json: Json = False,
 ) -> int:
     """造一张空白虚拟卡 / make a blank virtual card."""
     from juying.card.virtual.card import VirtualCard
@@ -28,7 +34,9 @@ def new(
 
     if image.exists():
         raise InputError("文件已存在，不会被覆盖", "the file exists and is not overwritten", where=str(image))
-    save_card(VirtualCard.blank(load_profile(profile), region=region), image)
+    card = VirtualCard.blank(load_profile(profile), region=region)
+    save_card(card, image)
+    _show(card, as_json=json)
     return Exit.DONE
 
 
@@ -37,23 +45,40 @@ def show(image: Image, json: Json = False) -> int:
     """虚拟卡的规格和状态 / profile and state of a virtual card."""
     from juying.card.virtual.image import load_card
 
-    card = load_card(image)
-    if json:
-        print_json({"profile": card.profile.name, "state": card.state.value, "atr": card.atr.hex().upper()})
-    else:
-        print_text(f"{card.profile.title}\n{card.state.value}\nATR {card.atr.hex().upper()}")
+    _show(load_card(image), as_json=json)
     return Exit.DONE
 
 
 @app.command()
-def block(image: Image) -> int:
+def block(image: Image, json: Json = False) -> int:
     """锁定虚拟卡，不可恢复 / block a virtual card for good."""
     from juying.card.virtual.image import load_card, save_card
 
     card = load_card(image)
     card.block()
     save_card(card, image)
+    _show(card, as_json=json)
     return Exit.DONE
+
+
+def _show(card: "VirtualCard", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"profile": card.profile.name, "state": card.state.value, "atr": card.atr.hex().upper()})
+        return
+    print_fields(
+        card.profile.title,
+        (
+            (Text("状态", "state"), Text(*_STATES[card.state])),
+            (Text("复位应答", "ATR"), card.atr.hex(" ").upper()),
+        ),
+    )
+
+
+_STATES = {
+    "blank": ("空白", "blank"),
+    "personalised": ("已个人化", "personalised"),
+    "blocked": ("已锁定", "blocked"),
+}
 
 
 @app.command()
@@ -67,5 +92,6 @@ def serve(
 
     card = load_card(image, autosave=True)
     tell(Text(f"虚拟卡已插入（端口 {port}），Ctrl-C 拔卡", f"the card is in the reader (port {port}); Ctrl-C pulls it"))
-    vpcd.serve(card, port=port, reconnect=True)
+    with suppress(KeyboardInterrupt):
+        vpcd.serve(card, port=port, reconnect=True)
     return Exit.DONE

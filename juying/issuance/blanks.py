@@ -12,7 +12,10 @@ from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.image import load_card, save_card
 from juying.card.virtual.transport import LocalTransport
 from juying.codec.spec import Profile
+from juying.errors import CardError, InputError
 from juying.text import Text
+
+CARD_FILE = "card.vcard"
 
 
 class Blanks(Protocol):
@@ -36,14 +39,29 @@ class VirtualBlanks:
 
     @contextmanager
     def card(self, folder: Path) -> Iterator[Transport]:
-        """A card that is saved whatever happens to it, as a real one would keep what was written."""
-        path = folder / "card.vcard"
-        card = load_card(path) if path.exists() else VirtualCard.blank(self.profile, region=self.region)
+        """A card that is saved whatever happens to it, as a real one would keep what was written.
+
+        Raises `CardError` when the image cannot be read or written, because then it is the card that failed.
+        """
+        path = folder / CARD_FILE
+        with _as_card_error():
+            card = load_card(path) if path.exists() else VirtualCard.blank(self.profile, region=self.region)
+        before = card.memory.changes
         try:
             with LocalTransport(card, name=str(path)) as transport:
                 yield transport
         finally:
-            save_card(card, path)
+            if card.memory.changes != before:
+                with _as_card_error():
+                    save_card(card, path)
+
+
+@contextmanager
+def _as_card_error() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise CardError(*error.text, where=error.where) from None
 
 
 class ReaderBlanks:

@@ -4,6 +4,7 @@ The structure of the number beyond its check character is a matter of each regio
 a prefix (our choice). Which numbers are taken is read from the output folder: one folder per card number.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from juying.errors import InputError
@@ -11,12 +12,19 @@ from juying.model.numbers import card_number
 
 PREFIX = "JY"
 
+_DIGITS = 8  # before the check character
+
 
 class CardNumbers:
     """Gives out card numbers that nobody has."""
 
     def __init__(self, taken: Iterable[str], prefix: str = PREFIX) -> None:
-        """Start behind the numbers in ``taken``; ``prefix`` is 1 to 7 characters 0-9 and A-Z."""
+        """Start behind the numbers in ``taken``; InputError unless ``prefix`` is 0 to 7 characters 0-9 and A-Z."""
+        if not re.fullmatch(f"[0-9A-Z]{{0,{_DIGITS - 1}}}", prefix):
+            raise InputError(
+                f"卡号前缀最多 {_DIGITS - 1} 位，只能是数字和大写字母",
+                f"the prefix of card numbers has at most {_DIGITS - 1} characters, digits and capital letters only",
+            )
         self._taken = set(taken)
         self._next = self._count(prefix)
 
@@ -32,6 +40,6 @@ class CardNumbers:
 
     @staticmethod
     def _count(prefix: str) -> Iterator[str]:
-        digits = 8 - len(prefix)
+        digits = _DIGITS - len(prefix)
         for serial in range(1, 10**digits):
             yield card_number(f"{prefix}{serial:0{digits}}")

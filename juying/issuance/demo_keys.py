@@ -6,6 +6,7 @@ from pathlib import Path
 from juying.credential.trust import TrustedKey, TrustList
 from juying.crypto.signing import SoftwareSigner
 from juying.errors import KeyUseError
+from juying.issuance.lock import locked
 from juying.text import Text
 
 FOLDER = Path("build", "demo-keys")
@@ -15,6 +16,7 @@ KEY_FILE, TRUST_FILE = "issuer.pem", "trust.json"
 
 _ISSUER = Text("演示签发机关（无效力）", "demonstration issuer (of no effect)")
 _DAYS = 366
+_PATIENCE = 10.0  # seconds for another process that is making the same keys
 
 
 def demonstration_keys(folder: Path, *, region: str) -> tuple[SoftwareSigner, TrustList]:
@@ -24,7 +26,7 @@ def demonstration_keys(folder: Path, *, region: str) -> tuple[SoftwareSigner, Tr
     or written.
     """
     key_file, trust_file = folder / KEY_FILE, folder / TRUST_FILE
-    if key_file.exists() and trust_file.exists():
+    if trust_file.exists() and key_file.exists():  # the trust list is written last
         return SoftwareSigner.load(key_file), TrustList.load(trust_file)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +36,24 @@ def demonstration_keys(folder: Path, *, region: str) -> tuple[SoftwareSigner, Tr
             f"the folder for the demonstration keys cannot be made ({error.strerror})",
             where=str(folder),
         ) from None
-    signer = SoftwareSigner.load(key_file) if key_file.exists() else SoftwareSigner.generate()
+    with locked(folder, wait=_PATIENCE):
+        if trust_file.exists() and key_file.exists():  # another process was faster
+            return SoftwareSigner.load(key_file), TrustList.load(trust_file)
+        signer = SoftwareSigner.load(key_file) if key_file.exists() else SoftwareSigner.generate()
+        trust = _trust(signer, region)
+        if not key_file.exists():
+            signer.save(key_file)
+        trust.save(trust_file)
+    return signer, trust
+
+
+def throw_away_keys(*, region: str) -> tuple[SoftwareSigner, TrustList]:
+    """A key that is never stored, and the trust list for it: to see what would be written."""
+    signer = SoftwareSigner.generate()
+    return signer, _trust(signer, region)
+
+
+def _trust(signer: SoftwareSigner, region: str) -> TrustList:
     start = datetime.now(UTC).replace(microsecond=0)
     key = TrustedKey.of(
         signer,
@@ -44,8 +63,4 @@ def demonstration_keys(folder: Path, *, region: str) -> tuple[SoftwareSigner, Tr
         not_after=start + timedelta(days=_DAYS),
         demonstration=True,
     )
-    trust = TrustList([key])
-    if not key_file.exists():
-        signer.save(key_file)
-    trust.save(trust_file)
-    return signer, trust
+    return TrustList([key])

@@ -15,10 +15,13 @@ from juying.credential.issue import issue
 from juying.credential.trust import TrustList
 from juying.credential.verify import Verdict, verify
 from juying.crypto.signing import Signer
-from juying.errors import ReadBackError
+from juying.errors import KeyUseError, ReadBackError
 from juying.issuance.intake import Application
 from juying.issuance.photo import card_photo
 from juying.model import CardIdentity
+from juying.model.card import institution_code
+from juying.model.checks import check_fields, optional
+from juying.model.checks import region as region_code
 
 CARD_YEARS = 10
 """A card is good for ten years from its issue (observed on all samples)."""
@@ -28,8 +31,9 @@ CARD_YEARS = 10
 class Office:
     """Who issues: the signing key, what terminals trust, and what stands on every card.
 
-    ``region`` (6 digits, GB/T 2260) is the issuing place of permits that name none, ``institution`` the
-    初始化机构编号 (24 digits) or empty; ``clock`` gives the present time with a time zone.
+    ``region`` (6 digits, GB/T 2260, or empty) is the issuing place of permits that name none, ``institution`` the
+    初始化机构编号 (24 digits) or empty; ``clock`` gives the present time with a time zone. Raises `FieldError` or
+    `RecordError` for another region or institution.
     """
 
     signer: Signer
@@ -37,6 +41,26 @@ class Office:
     region: str = ""
     institution: str = ""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        """Check what would otherwise be wrong on every card."""
+        check_fields(self, region=optional(region_code), institution=optional(institution_code))
+
+    def check_key(self) -> None:
+        """Raise `KeyUseError` unless a terminal would accept what the key signs now."""
+        keys = [key for key in self.trust.keys(self.signer.kid) if key.key.public_key == self.signer.public_key]
+        if not keys:
+            raise KeyUseError(
+                "签发密钥不在信任列表中，未作任何改动",
+                "the signing key is not in the trust list; nothing was changed",
+                where=self.signer.kid.hex(),
+            )
+        if not any(key.signs_at(self.clock()) for key in keys):
+            raise KeyUseError(
+                "现在不在签发密钥的签发期内，未作任何改动；请换用当前的密钥",
+                "now is outside the signing period of the key; nothing was changed: use the key of this period",
+                where=self.signer.kid.hex(),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +75,10 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
     """Sign the permit of ``application`` in both tiers.
 
     Credentials of an earlier run are kept where they say the same and still verify, so that signing twice changes
-    nothing. Raises `FieldError` or `RecordError` for a permit that cannot be signed, such as one that has expired.
+    nothing. Raises `FieldError` or `RecordError` for a permit that cannot be signed, such as one that has expired,
+    and `KeyUseError` when no terminal would accept the signature: before any card is touched.
     """
+    office.check_key()
     now = office.clock()
     permit = application.permit
     if not permit.region:
@@ -65,7 +91,15 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
             same = found.claims is not None and found.claims == replace(claims, issued_at=found.claims.issued_at)
             if same and found.verdict in _GOOD:
                 return earlier
-        return issue(claims, office.signer)
+        record = issue(claims, office.signer)
+        verdict = verify(record, office.trust, now=now).verdict
+        if verdict not in _GOOD:
+            raise KeyUseError(
+                f"刚签发的许可未通过验证（{verdict.text.zh}），请检查签发密钥和时钟",
+                f"the permit just signed does not verify ({verdict.text.en}): check the signing key and the clock",
+                where=office.signer.kid.hex(),
+            )
+        return record
 
     return Credentials(
         full=signed(Tier.FULL, previous.full if previous else None),

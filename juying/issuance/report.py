@@ -3,7 +3,7 @@
 import csv
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -70,9 +70,12 @@ class Report:
         self._line((result.row, result.outcome.value, result.card_number, result.error))
 
     def _line(self, cells: tuple[object, ...]) -> None:
-        self._writer.writerow(cells)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._writer.writerow(cells)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _unwritable(error, self._file.name) from None
 
 
 @contextmanager
@@ -81,10 +84,17 @@ def report_file(path: Path) -> Iterator[Report]:
     try:
         file = path.open("w", encoding="utf-8", newline="")
     except OSError as error:
-        raise InputError(
-            f"不能写入报告（{error.strerror}）；如在 Excel 中打开，请先关闭",
-            f"the report cannot be written ({error.strerror}); close it if it is open in Excel",
-            where=str(path),
-        ) from None
-    with file:
+        raise _unwritable(error, path) from None
+    try:
         yield Report(file)
+    finally:
+        with suppress(OSError):  # every line is on the disk already
+            file.close()
+
+
+def _unwritable(error: OSError, path: str | Path) -> InputError:
+    return InputError(
+        f"不能写入报告（{error.strerror}）；如在 Excel 中打开，请先关闭",
+        f"the report cannot be written ({error.strerror}); close it if it is open in Excel",
+        where=str(path),
+    )

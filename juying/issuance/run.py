@@ -16,9 +16,11 @@ what is not.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from juying.card.ssc import SscCard
+from juying.card.writer import Plan
 from juying.codec import cose
 from juying.codec.qr import Medium
 from juying.credential.claims import Claims
@@ -31,9 +33,8 @@ from juying.issuance.blanks import Blanks
 from juying.issuance.card_numbers import PREFIX, CardNumbers
 from juying.issuance.intake import Application, Row
 from juying.issuance.lock import locked
-from juying.issuance.office import Credentials, Office, check_card, issue_card, sign_permit
+from juying.issuance.office import Credentials, Office, issue_card, sign_permit
 from juying.issuance.report import Outcome, RowResult, report_file
-from juying.text import Text
 
 FULL, MINIMAL = "credential", "minimal"
 REPORT = "report.csv"
@@ -80,17 +81,15 @@ class Numbers:
         """Look through the folders of earlier runs below ``out``. Raises `InputError` for a wrong ``prefix``."""
         self._claims: dict[str, Claims] = {}
         self._by_permit: dict[str, str] = {}
-        taken = []
-        for folder in sorted(out.iterdir()) if out.is_dir() else ():
-            if not folder.is_dir() or not _in_use(folder):
-                continue
-            taken.append(folder.name)
+        with _file_errors(out):
+            folders = sorted(filter(_in_use, out.iterdir())) if out.is_dir() else []
+        for folder in folders:
             claims = _claims(folder)
             if claims is not None:
                 self._claims[folder.name] = claims
                 self._by_permit[claims.permit_number] = folder.name
         asked = (row.application.card_number for row in rows if row.application and row.application.card_number)
-        self._new = CardNumbers([*taken, *asked], prefix)
+        self._new = CardNumbers([*(folder.name for folder in folders), *asked], prefix)
 
     def of(self, application: Application) -> str:
         """The card number, 9 characters.
@@ -114,7 +113,9 @@ class Numbers:
         holder = application.holder
         if (holder.name, holder.nationality, holder.birth_date) != (claims.name, claims.nationality, claims.birth_date):
             raise InputError(
-                "此卡号已发给另一位申请人", "this card number was issued to another applicant", where=application.card_number or ""
+                "此卡号已发给另一位申请人",
+                "this card number was issued to another applicant",
+                where=application.card_number or "",
             )
 
 
@@ -137,61 +138,127 @@ def _issue(
     except InputError as error:
         return RowResult(row.number, Outcome.INVALID, application.card_number or "", str(error))
     folder = out / number
-    make_folder(folder)
-    _remove_drafts(folder)
+    # The signed texts are on the disk before a card is touched: they tell the next run which card number this
+    # permit has, and keep the record on a half-written card the same.
+    _keep(folder, credentials, changed=credentials != previous)
     try:
-        changed, notes = _write(office, application, credentials, folder, blanks, progress, failed)
+        plan = _write(office, application, credentials, folder, blanks, progress, failed)
     except (ServiceUnavailable, ReaderUnavailable):
         raise
     except CardError as error:
         return RowResult(row.number, Outcome.FAILED, number, str(error))
     except InputError as error:
         return RowResult(row.number, Outcome.INVALID, number, str(error))
-    for picture, record, medium in (
-        (MINIMAL, credentials.minimal, Medium.SCREEN),
-        (FULL, credentials.full, Medium.SCREEN),
-        (f"{FULL}-paper", credentials.full, Medium.PAPER),
-    ):
-        path = folder / f"{picture}.png"
-        if credentials != previous or not path.exists():
-            verified = verify(record, office.trust, now=office.clock())
-            save_picture(to_text(record), verified, path, medium=medium)
-    outcome = Outcome.ISSUED if changed or credentials != previous else Outcome.UNCHANGED
+    drawn = _draw(office, credentials, folder)
+    outcome = Outcome.ISSUED if plan.writes or drawn or credentials != previous else Outcome.UNCHANGED
+    notes = (*application.holder.notes, *application.permit.notes, *plan.notes)
     return RowResult(row.number, outcome, number, notes=notes)
+
+
+def _keep(folder: Path, credentials: Credentials, *, changed: bool) -> None:
+    """Put the texts into the folder, and take out what no longer belongs to them."""
+    make_folder(folder)
+    drafts = list(folder.glob(".*"))  # of a run that was killed
+    outdated = [folder / name for name in _PICTURES] if changed else []
+    with _file_errors(folder):
+        for path in (*drafts, *outdated):
+            path.unlink(missing_ok=True)
+    if changed:
+        # The full one first, because it names the permit.
+        for name, record in ((FULL, credentials.full), (MINIMAL, credentials.minimal)):
+            write_atomically(folder / f"{name}.txt", to_text(record).encode("ascii") + b"\n")
+
+
+def _write(
+    office: Office,
+    application: Application,
+    credentials: Credentials,
+    folder: Path,
+    blanks: Blanks,
+    progress: Progress | None,
+    failed: Failed | None,
+) -> Plan:
+    """Write the card, or another one if it fails, as often as the supply of cards has it."""
+    for _ in range(blanks.attempts - 1):
+        try:
+            return _write_once(office, application, credentials, folder, blanks, progress)
+        except (ServiceUnavailable, ReaderUnavailable):
+            raise
+        except CardError as error:
+            if failed is not None:
+                failed(error)
+    return _write_once(office, application, credentials, folder, blanks, progress)
+
+
+def _write_once(
+    office: Office,
+    application: Application,
+    credentials: Credentials,
+    folder: Path,
+    blanks: Blanks,
+    progress: Progress | None,
+) -> Plan:
+    with blanks.card(folder) as transport:
+        return issue_card(office, application, folder.name, credentials, SscCard.open(transport), progress=progress)
+
+
+_PICTURES = {
+    f"{MINIMAL}.png": (MINIMAL, Medium.SCREEN),
+    f"{FULL}.png": (FULL, Medium.SCREEN),
+    f"{FULL}-paper.png": (FULL, Medium.PAPER),
+}
+
+
+def _draw(office: Office, credentials: Credentials, folder: Path) -> bool:
+    """Draw the pictures that are missing; whether there were any."""
+    records = {FULL: credentials.full, MINIMAL: credentials.minimal}
+    missing = [name for name in _PICTURES if not (folder / name).exists()]
+    for name in missing:
+        tier, medium = _PICTURES[name]
+        verified = verify(records[tier], office.trust, now=office.clock())
+        save_picture(to_text(records[tier]), verified, folder / name, medium=medium)
+    return bool(missing)
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder, for its owner only, and those above it. Raises `InputError`."""
-    try:
+    with _file_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def _file_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
-            f"不能创建目录（{error.strerror}）", f"the folder cannot be made ({error.strerror})", where=str(folder)
+            f"目录不能使用（{error.strerror}），请检查权限和磁盘",
+            f"the folder cannot be used ({error.strerror}); check permissions and disk",
+            where=str(folder),
         ) from None
 
 
-def _previous(folder: Path) -> Credentials | None:
+def _credentials(folder: Path) -> Credentials | None:
     full, minimal = (_record(folder / f"{name}.txt") for name in (FULL, MINIMAL))
     return Credentials(full, minimal) if full and minimal else None
 
 
 def _record(path: Path) -> bytes | None:
     try:
-        return from_text(path.read_text("ascii").rstrip("\r\n"))
+        return from_text(path.read_text("ascii").strip("\r\n"))
     except (OSError, UnicodeDecodeError, DecodeError):
         return None
 
 
-def _folders(out: Path) -> list[Path]:
-    return sorted(entry for entry in out.iterdir() if entry.is_dir()) if out.is_dir() else []
+def _claims(folder: Path) -> Claims | None:
+    """What the credential in a folder says. It is not verified: it counts also after its key has been replaced."""
+    record = _record(folder / f"{FULL}.txt")
+    try:
+        return Claims.decode(cose.parse(record, limit=MAX_BYTES).payload) if record else None
+    except DecodeError:
+        return None
 
 
-def _issued_before(out: Path, office: Office) -> dict[str, str]:
-    """Card numbers of an earlier run, by permit number."""
-    numbers = {}
-    for folder in _folders(out):
-        record = _record(folder / f"{FULL}.txt")
-        claims = verify(record, office.trust, now=office.clock()).claims if record else None
-        if claims is not None:
-            numbers[claims.permit_number] = folder.name
-    return numbers
+def _in_use(folder: Path) -> bool:
+    """Whether a card number was given to anybody: a run that was killed early leaves an empty folder."""
+    return folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir())

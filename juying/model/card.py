@@ -9,11 +9,13 @@ from juying.model.checks import check_fields, matching, optional, plain_date
 from juying.model.numbers import check_card_number
 from juying.text import Text
 
-_INSTITUTION = matching(
+institution_code = matching(
     "[0-9]{24}",
     Text("不是 24 位数字", "not 24 digits"),
     Text("初始化机构编号为 24 位数字", "the initialising institution has 24 digits"),
 )
+"""Rule: 24 digits; their inner structure is not public."""
+
 _CARD_CLASS = matching(
     "[!-~]", Text("不是一个字符", "not one character"), Text("卡的类别为一个字符", "the card class is one character")
 )
@@ -51,7 +53,7 @@ class CardIdentity:
             number=check_card_number,
             issued_on=plain_date,
             expires_on=plain_date,
-            institution=optional(_INSTITUTION),
+            institution=optional(institution_code),
             identifier=_identifier,
             card_class=optional(_CARD_CLASS),
         )

@@ -6,12 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from juying.card.ssc import CardData, Problem, SscCard
-from juying.codec.decoding import json_value
+from juying.codec.decoding import Explained, decode_file, json_value
 from juying.codec.permit_slots import Form
-from juying.codec.spec import Content
+from juying.codec.spec import Content, File, Profile
 from juying.credential.claims import Claims
 from juying.credential.trust import TrustList
 from juying.credential.verify import Verification, verify
+from juying.errors import DecodeError
 from juying.text import Text
 
 
@@ -37,6 +38,21 @@ class Reading:
     permit: Verification | None
     signature: Signature
     problems: tuple[Problem, ...]
+
+    def files(self, profile: Profile) -> dict[str, tuple[Explained, ...]]:
+        """Every record that was read, explained by the card's ``profile``, by file address; personal data."""
+        explained = {
+            address: tuple(entry for item in items for entry in _explain(profile.file(address), item.raw))
+            for address, items in self.data.items.items()
+        }
+        for address, rows in self.data.rows.items():
+            titles = [str(record.title) for record in profile.file(address).records]
+            explained[address] = tuple(
+                Explained(f"#{number}", title, json_value(value))
+                for number, row in enumerate(rows, 1)
+                for title, value in zip(titles, row, strict=True)
+            )
+        return explained
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values, for the one who asked to see the card: personal data."""
@@ -99,6 +115,14 @@ def read_card(
     return Reading(data, verification, Signature.VALID, tuple(problems))
 
 
+def _explain(file: File, raw: bytes) -> list[Explained]:
+    """One record of a linear file; one that is no TLV object at all as its bytes."""
+    try:
+        return decode_file(file, raw)
+    except DecodeError as error:
+        return [Explained("", str(file.title), raw.hex().upper(), str(error.text))]
+
+
 def _disagreements(data: CardData, claims: Claims) -> list[Problem]:
     """Where the plain files contradict the signed record: a sign that the record was copied from another card."""
     signed: dict[str, Content] = {
@@ -112,4 +136,3 @@ def _disagreements(data: CardData, claims: Claims) -> list[Problem]:
         for name, value in signed.items()
         if value is not None and data.values.get(name, value) != value
     ]
-

@@ -1,0 +1,63 @@
+"""``juying issue --dry-run``: what would be written to blank cards. Nothing is stored anywhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from juying.cli.output import Exit, console, print_json
+from juying.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from juying.codec.spec import Profile
+    from juying.issuance.intake import Row
+    from juying.issuance.office import Office
+    from juying.issuance.run import Numbers
+
+
+def show_commands(
+    office: "Office", rows: "Sequence[Row]", profile: "Profile", out: Path, prefix: str, *, as_json: bool
+) -> int:
+    """List the commands for each row, and what is wrong with it."""
+    from juying.issuance.run import Numbers
+
+    office.check_key()
+    numbers = Numbers(out, rows, prefix)
+    documents = [_plan_row(office, row, numbers, profile) for row in rows]
+    if as_json:
+        print_json({"profile": profile.name, "rows": documents})
+    else:
+        _show(documents)
+    return Exit.NO if any(document["errors"] for document in documents) else Exit.DONE
+
+
+def _plan_row(office: "Office", row: "Row", numbers: "Numbers", profile: "Profile") -> dict[str, Any]:
+    from juying.card.writer import plan
+    from juying.issuance.office import card_contents, sign_permit
+
+    document: dict[str, Any] = {"row": row.number, "card_number": "", "errors": [], "notes": [], "commands": []}
+    if row.application is None:
+        return {**document, "errors": [str(error) for error in row.errors]}
+    try:
+        number = numbers.of(row.application)
+        credentials = sign_permit(office, row.application)
+        todo = plan(profile, card_contents(office, row.application, number, credentials, profile))
+    except InputError as error:
+        return {**document, "errors": [str(error)]}
+    commands = [
+        {"place": write.place, "title": str(write.title), "command": write.command.encode().hex().upper()}
+        for write in todo.writes
+    ]
+    notes = [note._asdict() for note in todo.notes]
+    return {**document, "card_number": number, "notes": notes, "commands": commands}
+
+
+def _show(documents: list[dict[str, Any]]) -> None:
+    screen = console()
+    for document in documents:
+        screen.rule(f"行 / row {document['row']}  {document['card_number']}", align="left")
+        for problem in document["errors"]:
+            screen.print(problem, style="red", markup=False, highlight=False)
+        for entry in document["commands"]:
+            screen.print(f"{entry['place']}  {entry['title']}", style="bold", markup=False, highlight=False)
+            screen.print(f"    {entry['command']}", markup=False, highlight=False, overflow="fold")

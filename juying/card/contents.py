@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from juying.codec.fields import FieldType, split_text
+from juying.codec.fields import FieldType, split_text, text_bytes
 from juying.codec.permit_slots import slot_files
 from juying.codec.photo_file import pack_photo
 from juying.codec.spec import Content, File, Profile, Record
@@ -119,19 +119,30 @@ class EncodedContents:
 def _placed(profile: Profile, name: str, value: Content, notes: list[Text]) -> Iterator[tuple[File, Record, Content]]:
     """The records for one model field; text is spread over a record and the one that continues it."""
     for places in _chains(profile, name):
-        if not isinstance(value, str) or name in (OWNER, CARD_NUMBER) or places[0][1].type is not FieldType.TEXT:
+        first = places[0][1]
+        if not isinstance(value, str) or first.type is not FieldType.TEXT or name in (OWNER, CARD_NUMBER):
             yield from ((file, record, value) for file, record in places)
             continue
-        *pieces, rest = split_text(value, *(record.length for _, record in places))
-        title = places[0][1].title
-        if rest and name not in MAY_BE_CUT:
-            notes.append(Text(f"{title.zh}过长，未写入卡片", f"{title.en}: too long, left out of the card"))
-            continue
+        *pieces, rest = _spread(value, [record.length for _, record in places])
         if rest:
-            zh, en = f"{title.zh}过长，卡上只存得下前一部分", f"{title.en}: too long, the card holds the beginning only"
-            notes.append(Text(zh, en))
+            notes.append(_too_long(name, first.title))
+            if name not in MAY_BE_CUT:
+                continue
         for (file, record), piece in zip(places, pieces, strict=True):
             yield file, record, piece
+
+
+def _spread(text: str, lengths: list[int]) -> tuple[str, ...]:
+    """One piece of ``text`` for each length, and what is left over."""
+    if len(text_bytes(text)) <= lengths[0]:  # nearly always; it spares a look at every character
+        return (text, *[""] * len(lengths))
+    return split_text(text, *lengths)
+
+
+def _too_long(name: str, title: Text) -> Text:
+    if name in MAY_BE_CUT:
+        return Text(f"{title.zh}过长，卡上只存得下前一部分", f"{title.en}: too long, the card holds the beginning only")
+    return Text(f"{title.zh}过长，未写入卡片", f"{title.en}: too long, left out of the card")
 
 
 def _chains(profile: Profile, name: str) -> Iterable[list[tuple[File, Record]]]:

@@ -5,12 +5,13 @@ are read by record number, but understood by the tag that each record returns, b
 the generations of the card (observed).
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from juying.card import apdu, status
 from juying.card.channel import Channel
-from juying.card.transport import Transport
+from juying.card.transport import CardProtocol, Transport
 from juying.codec.fields import Value
 from juying.codec.permit_slots import HEADER_LENGTH, PermitSlot, decode_header, decode_slot, live_slot, slot_files
 from juying.codec.photo_file import PREFIX_LENGTH, photo_length
@@ -27,6 +28,10 @@ CHUNK = 0x80
 
 MAX_RECORDS = 254
 """Highest record number of ISO 7816-4."""
+
+# The same few commands read every card; they do not change, and hold nothing personal.
+_read_record = functools.lru_cache(maxsize=1024)(apdu.read_record)
+_read_binary = functools.lru_cache(maxsize=1024)(apdu.read_binary)
 
 _VERSION_RECORD, _VERSION_LENGTH = 3, 6
 _NO_FILE = (0x6A82,)
@@ -70,6 +75,7 @@ class SscCard:
         """Take a channel to a card of this profile, nothing being selected."""
         self.channel = channel
         self.profile = profile
+        self._protocol = channel.transport.protocol
         self._application = ""
         self._file: File | None = None
 
@@ -80,7 +86,7 @@ class SscCard:
         Raises `CardRefused` when it is no social security card, or one of a version without a profile.
         """
         channel = Channel(transport)
-        answer = channel.transmit(_select(channel, 0x04, SSSE_AID))
+        answer = channel.transmit(_select(transport.protocol, 0x04, SSSE_AID))
         if answer.sw == 0x6A81:
             raise CardRefused("卡片已锁定，不能使用", "the card is blocked and cannot be used", where=transport.name)
         if answer.sw != 0x9000 and answer.sw >> 8 != 0x61:
@@ -95,14 +101,12 @@ class SscCard:
 
     @staticmethod
     def _profile_of(channel: Channel) -> Profile:
-        channel.send(_select(channel, 0x00, b"\xef\x05"), step="SSSE/EF05")
-        record = channel.send(apdu.read_record(_VERSION_RECORD, _VERSION_LENGTH), step="SSSE/EF05 03")
+        channel.send(_select(channel.transport.protocol, 0x00, b"\xef\x05"), step="SSSE/EF05")
+        record = channel.send(_read_record(_VERSION_RECORD, _VERSION_LENGTH), step="SSSE/EF05 03")
         stated = record[2:].rstrip(b"\x00 ").decode("ascii", "replace")
-        for name in profile_names():
-            profile = load_profile(name)
-            # A region may state a minor version of its own, such as 2.01 (observed).
-            if record[:1] == b"\x03" and profile.version.partition(".")[0] == stated.partition(".")[0]:
-                return profile
+        profile = _profile_for(stated.partition(".")[0]) if record[:1] == b"\x03" else None
+        if profile is not None:
+            return profile
         raise CardRefused(
             "没有适合这张卡规范版本的规格，请用 --profile 指定",
             "no profile suits the version that the card states; name one with --profile",
@@ -128,15 +132,15 @@ class SscCard:
         if self._application != file.application:
             self._select_application(self.profile.application(file.application))
         self._file = None
-        self.channel.send(_select(self.channel, 0x00, file.fid.to_bytes(2)), step=f"SELECT {file.address}")
+        self.channel.send(_select(self._protocol, 0x00, file.fid.to_bytes(2)), step=f"SELECT {file.address}")
         self._file = file
 
     def _select_application(self, application: Application) -> None:
         self._application, self._file = "", None
         if application.aid is not None:
-            command = _select(self.channel, 0x04, application.aid)
+            command = _select(self._protocol, 0x04, application.aid)
         elif application.fid is not None:
-            command = _select(self.channel, 0x00, application.fid.to_bytes(2))
+            command = _select(self._protocol, 0x00, application.fid.to_bytes(2))
         else:
             raise CardRefused(
                 f"规格没有给出应用 {application.name} 的标识，无法选择",
@@ -152,7 +156,7 @@ class SscCard:
             length = file.record_length
         else:
             length = 2 + file.slots[number - 1].length if number <= len(file.slots) else apdu.SHORT_LE
-        answer = self.channel.transmit(apdu.read_record(number, length))
+        answer = self.channel.transmit(_read_record(number, length))
         if answer.sw in _END:
             return None
         if answer.sw != 0x9000:
@@ -196,7 +200,7 @@ class SscCard:
         while len(data) < length:
             at = offset + len(data)
             wanted = min(CHUNK, length - len(data))
-            answer = self.channel.transmit(apdu.read_binary(at, wanted))
+            answer = self.channel.transmit(_read_binary(at, wanted))
             if answer.sw not in (0x9000, *_END_OF_FILE):
                 raise StatusError(answer.sw, status.meaning(answer.sw), where=f"{file.address} @{at}")
             data += answer.data
@@ -258,13 +262,20 @@ class SscCard:
         return CardData(self.profile.name, self.channel.transport.atr, values, items, rows, permit, tuple(problems))
 
 
-def _select(channel: Channel, p1: int, name: bytes) -> apdu.Command:
+@functools.lru_cache(maxsize=16)
+def _profile_for(generation: str) -> Profile | None:
+    """The profile with this major version; a region may state a minor one of its own, such as 2.01 (observed)."""
+    profiles = map(load_profile, profile_names())
+    return next((profile for profile in profiles if profile.version.partition(".")[0] == generation), None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _select(protocol: CardProtocol, p1: int, name: bytes) -> apdu.Command:
     """SELECT as every card knows it, P2 = 00: the file control information is asked for, though not needed.
 
     With T=0 it waits behind 61xx, where it is left: that saves a GET RESPONSE for each file.
     """
-    le = None if channel.transport.protocol == "T=0" else apdu.SHORT_LE
-    return apdu.Command(0x00, apdu.SELECT, p1, 0x00, name, le)
+    return apdu.Command(0x00, apdu.SELECT, p1, 0x00, name, None if protocol == "T=0" else apdu.SHORT_LE)
 
 
 def _by_tag(records: Sequence[bytes]) -> dict[int, tuple[int, bytes]]:

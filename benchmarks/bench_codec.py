@@ -2,17 +2,14 @@
 
 import datetime as dt
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import construct
-from common import Row, show, side_by_side
+from common import Row, microseconds, show
 
 from juying.codec import tlv
 from juying.codec.profile import File, FileKind, Profile, load_profile, profile_names
-
-ROUNDS = 15
 
 RECORD = """
 name = "bench"
@@ -69,19 +66,6 @@ RAW = b"".join(
         VALUES[8].encode("gb18030").ljust(40, b"\x00"),
     )
 )
-
-
-def microseconds(*runs: Callable[[], object], calls: int = 1000) -> list[float]:
-    """Time of one call of each of ``runs``, the best of several batches."""
-
-    def batch(run: Callable[[], object]) -> Callable[[], None]:
-        def repeat() -> None:
-            for _ in range(calls):
-                run()
-
-        return repeat
-
-    return [timing.best / calls * 1e6 for timing in side_by_side(*map(batch, runs), rounds=ROUNDS)]
 
 
 def our_file() -> File:

@@ -7,12 +7,11 @@ list, every check and the verdict. Batches of both alternate, the best of each c
     python benchmarks/bench_credential.py
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import cycle
 
+from common import Row, microseconds, show
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -28,8 +27,6 @@ from juying.crypto.signing import SoftwareSigner
 from juying.model import Employer, Holder, PermitCategory, Sex, WorkPermit
 from juying.text import Text
 
-BATCHES = 40
-CALLS = 100
 NOW = datetime(2026, 12, 1, 4, tzinfo=UTC)
 STATUS = StatusReference(list_number=3, index=70_001)
 # The sample person: Latin and Chinese name, nationality, class, employer code, position, region, date of birth.
@@ -53,23 +50,6 @@ PERMIT = WorkPermit(
 )
 
 
-def best(*functions: Callable[[], object], batches: int = BATCHES, calls: int = CALLS) -> list[float]:
-    """Seconds of one call of each: the best of several batches that take turns."""
-    fastest = [float("inf")] * len(functions)
-    for _ in range(batches):
-        for index, function in enumerate(functions):
-            start = time.perf_counter()
-            for _ in range(calls):
-                function()
-            fastest[index] = min(fastest[index], (time.perf_counter() - start) / calls)
-    return fastest
-
-
-def row(what: str, ours: float, raw: float, target: str) -> None:
-    """One line of the table of speeds."""
-    print(f"{what:<44} {ours * 1e6:>9.1f} {raw * 1e6:>9.1f} {ours / raw:>6.2f}x  {target}")
-
-
 def claims_of(tier: Tier, holder_key: bytes | None, status: StatusReference | None, number: int = 0) -> Claims:
     """The claims of the sample person; ``number`` tells the permits of many apart."""
     permit = replace(PERMIT, number=f"3310022026{number:05d}")
@@ -91,22 +71,26 @@ def speeds(signer: SoftwareSigner, trust: TrustList, holder_key: bytes) -> None:
     plain = ec.ECDSA(hashes.SHA256())
 
     next_claims, next_credential = cycle(people).__next__, cycle(credentials).__next__
-    raw_sign, sign, raw_verify, check, decode = best(
+    raw_sign, sign, raw_verify, check, refuse = microseconds(
         lambda: raw_private.sign(message, deterministic),
         lambda: issue(next_claims(), signer),
         lambda: raw_public.verify(der, message, plain),
         lambda: verify(next_credential(), trust, now=NOW),
         lambda: verify(b"", trust, now=NOW),
+        calls=100,
+        rounds=40,
     )
-    print(f"{'':<44} {'ours µs':>9} {'raw µs':>9} {'ratio':>7}  target")
-    row("sign: claims to COSE bytes", sign, raw_sign, "<= 2.5x of raw ES256")
-    row("verify: COSE bytes to verified claims", check, raw_verify, "<= 1.5x of raw ES256")
-    row("refuse what is no credential", decode, raw_verify, "")
     data = credentials[0]
     text = base45.encode(data)
-    encode, decode = best(lambda: base45.encode(data), lambda: base45.decode(text))
-    row(f"base45, {len(data)} bytes, encode", encode, raw_verify, "")
-    row(f"base45, {len(data)} bytes, decode", decode, raw_verify, "")
+    encode, decode = microseconds(lambda: base45.encode(data), lambda: base45.decode(text))
+    rows = [
+        Row("sign: claims to COSE bytes", sign, raw_sign, "raw ES256", "µs", 2.5),
+        Row("verify: COSE bytes to verified claims", check, raw_verify, "raw ES256", "µs", 1.5),
+        Row("refuse what is no credential", refuse, raw_verify, "raw ES256", "µs"),
+        Row(f"base45, {len(data)} bytes: encode", encode, unit="µs"),
+        Row(f"base45, {len(data)} bytes: decode", decode, unit="µs"),
+    ]
+    show("Credential", rows)
 
 
 def sizes(signer: SoftwareSigner, holder_key: bytes) -> None:
@@ -131,16 +115,16 @@ def pictures(signer: SoftwareSigner, trust: TrustList, holder_key: bytes) -> Non
     text = to_text(credential)
     below = caption(claims_of(Tier.FULL, holder_key, STATUS))
     picture = draw_qr(text, medium=Medium.PAPER, caption=below)
-    draw, read, all_of_it = best(
+    draw, read, all_of_it = microseconds(
         lambda: draw_qr(text, medium=Medium.PAPER, caption=below),
         lambda: read_qr(picture),
         lambda: verify(read_qr(picture), trust, now=NOW),
-        batches=5,
         calls=5,
+        rounds=5,
     )
-    print(f"\n{'draw for paper, with caption':<44} {draw * 1e3:>9.1f} ms")
-    print(f"{'read a picture':<44} {read * 1e3:>9.1f} ms")
-    print(f"{'picture to verdict':<44} {all_of_it * 1e3:>9.1f} ms")
+    print(f"\n{'draw for paper, with caption':<44} {draw / 1e3:>9.1f} ms")
+    print(f"{'read a picture':<44} {read / 1e3:>9.1f} ms")
+    print(f"{'picture to verdict':<44} {all_of_it / 1e3:>9.1f} ms")
 
 
 def main() -> None:

@@ -29,8 +29,8 @@ def side_by_side(*runs: Callable[[], object], rounds: int) -> list[Timing]:
     return timings(*(lambda run=run: clocked(run) for run in runs), rounds=rounds)  # type: ignore[misc]
 
 
-def per_call(*functions: Callable[[], object], calls: int, rounds: int) -> list[float]:
-    """Seconds of one call of each of ``functions``, for short ones: the best of batches that take turns."""
+def microseconds(*functions: Callable[[], object], calls: int = 1000, rounds: int = 15) -> list[float]:
+    """Microseconds of one call of each of ``functions``, for short ones: the best of batches that take turns."""
 
     def batch(function: Callable[[], object]) -> Callable[[], None]:
         def repeat() -> None:
@@ -39,7 +39,7 @@ def per_call(*functions: Callable[[], object], calls: int, rounds: int) -> list[
 
         return repeat
 
-    return [timing.best / calls for timing in side_by_side(*map(batch, functions), rounds=rounds)]
+    return [timing.best / calls * 1e6 for timing in side_by_side(*map(batch, functions), rounds=rounds)]
 
 
 def timings(*clocks: Callable[[], float], rounds: int) -> list[Timing]:

@@ -1,47 +1,48 @@
-"""Signing and verifying behind a small interface.
+"""Signing and verifying behind a small interface, with three algorithms.
 
 A `Signer` signs and never returns its key, so a token or an HSM can take the place of `SoftwareSigner`.
-Signatures travel as raw ``r || s`` (RFC 9053, 2.1); DER exists only between here and the library.
+Signatures travel as raw ``r || s`` (RFC 9053, 2.1); DER exists only between an algorithm's module and its library.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
-from hashlib import sha256
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from juying.crypto import sm2
+from juying.crypto.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from juying.crypto.p256 import P256PrivateKey, P256PublicKey
+from juying.crypto.sm2 import Sm2PrivateKey, Sm2PublicKey
 from juying.errors import InputError, KeyUseError
 from juying.files import create, write_atomically
+
+PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | Sm2PrivateKey
 
 KID_LENGTH = 4
 SIGNATURE_LENGTH = 64
 
-_ZERO = bytes(32)
-_P256_ORDER = bytes.fromhex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551")
-# Signatures are made without a random nonce (RFC 6979): a bad random source cannot betray the key.
-_SIGN = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-_VERIFY = ec.ECDSA(hashes.SHA256())
-_COMPRESSED = (serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
-
 
 class Algorithm(IntEnum):
-    """Signature algorithms by their COSE number (RFC 9053)."""
+    """The signature algorithms that count, each by the COSE number that we write. There are no others."""
 
     ES256 = -7
+    ED25519 = -8
+    SM2 = -65600
+    """SM2 with SM3. COSE has no number for it; this one is our choice from the range for private use."""
 
     def covers(self, number: int) -> bool:
         """True when a header that states ``number`` means this algorithm.
 
-        ES256 is also known as ESP256, number -9 (RFC 9864).
+        ES256 is also known as ESP256, number -9, and Ed25519 has got -19 next to -8, EdDSA (RFC 9864).
         """
         return number in _NUMBERS[self]
 
 
-_NUMBERS = {Algorithm.ES256: (-7, -9)}
+_NUMBERS = {Algorithm.ES256: (-7, -9), Algorithm.ED25519: (-8, -19), Algorithm.SM2: (-65600,)}
 
 
 class Signer(Protocol):
@@ -57,53 +58,46 @@ class Signer(Protocol):
 
     @property
     def public_key(self) -> bytes:
-        """The public key as a compressed point, 33 bytes."""
+        """The public key as `VerifyKey` takes it: 33 bytes for ES256 and SM2, 32 for Ed25519."""
 
     def sign(self, message: bytes) -> bytes:
         """Sign; 64 bytes ``r || s``."""
 
 
+class _PublicKey(Protocol):
+    """What a module of an algorithm has to offer for verifying."""
+
+    @property
+    def thumbprint(self) -> bytes: ...
+
+    def verify(self, signature: bytes, message: bytes) -> bool: ...
+
+
 class VerifyKey:
-    """A P-256 public key, checked and loaded once, then used any number of times."""
+    """A public key, checked and loaded once, then used any number of times."""
 
     __slots__ = ("_key", "algorithm", "public_key")
 
     def __init__(self, public_key: bytes, algorithm: Algorithm = Algorithm.ES256) -> None:
-        """Take a compressed point (33 bytes, SEC 1); raises KeyUseError when it is not one of the curve."""
-        try:
-            if len(public_key) != 33:
-                raise ValueError
-            self._key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
-        except ValueError:
-            raise KeyUseError(
-                "公钥不是 P-256 曲线上的压缩点（33 字节）",
-                "the public key is not a compressed point (33 bytes) of the curve P-256",
-            ) from None
+        """Take the key's compressed point: 33 bytes (SEC 1) for ES256 and SM2, 32 (RFC 8032) for Ed25519.
+
+        Raises KeyUseError when it is not a usable point of the curve, and for SM2 when that is not installed.
+        """
+        self._key = _PUBLIC_KEYS[algorithm](public_key)
         self.public_key = public_key
         self.algorithm = algorithm
 
     def verify(self, signature: bytes, message: bytes) -> bool:
-        """True when ``signature`` (64 bytes ``r || s``) is this key's over ``message``.
+        """True when ``signature`` (64 bytes) is this key's over ``message``.
 
-        ``(r, n - s)`` is as good as ``(r, s)``, as ECDSA has it: never identify anything by its signature.
+        With ES256 ``(r, n - s)`` is as good as ``(r, s)``, as ECDSA has it: never identify anything by its signature.
         """
-        r, s = signature[:32], signature[32:]
-        if len(signature) != SIGNATURE_LENGTH or not (_ZERO < r < _P256_ORDER and _ZERO < s < _P256_ORDER):
-            return False
-        try:
-            self._key.verify(_der(r, s), message, _VERIFY)
-        except InvalidSignature:
-            return False
-        return True
+        return self._key.verify(signature, message)
 
     @property
     def thumbprint(self) -> bytes:
         """SHA-256 COSE key thumbprint (RFC 9679), 32 bytes."""
-        point = self._key.public_numbers()
-        # {1: 2, -1: 1, -2: x, -3: y}, the required members of an EC2 key in deterministic CBOR
-        return sha256(
-            b"\xa4\x01\x02\x20\x01\x21\x58\x20" + point.x.to_bytes(32) + b"\x22\x58\x20" + point.y.to_bytes(32)
-        ).digest()
+        return self._key.thumbprint
 
     def __eq__(self, other: object) -> bool:
         """Equal when algorithm and point are."""
@@ -120,6 +114,13 @@ class VerifyKey:
         return f"VerifyKey(kid={key_id(self).hex()})"
 
 
+_PUBLIC_KEYS: dict[Algorithm, Callable[[bytes], _PublicKey]] = {
+    Algorithm.ES256: P256PublicKey,
+    Algorithm.ED25519: Ed25519PublicKey,
+    Algorithm.SM2: Sm2PublicKey,
+}
+
+
 def key_id(key: VerifyKey) -> bytes:
     """The kid of a key: the first four bytes of its RFC 9679 thumbprint (our choice).
 
@@ -129,47 +130,48 @@ def key_id(key: VerifyKey) -> bytes:
 
 
 class SoftwareSigner:
-    """An ES256 key on P-256 in this process, kept in a PKCS#8 PEM file."""
+    """A key in this process, kept in a PKCS#8 PEM file."""
 
-    __slots__ = ("_key", "kid", "public_key")
+    __slots__ = ("_key", "algorithm", "kid", "public_key")
 
-    algorithm = Algorithm.ES256
-
-    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
-        """Wrap a P-256 private key of ``cryptography``; raises KeyUseError for any other curve."""
-        if not isinstance(key.curve, ec.SECP256R1):
-            raise KeyUseError("签名密钥必须是 P-256 密钥", "the signing key has to be a P-256 key")
-        self._key = key
-        self.public_key = key.public_key().public_bytes(*_COMPRESSED)
-        self.kid = key_id(VerifyKey(self.public_key))
+    def __init__(self, key: PrivateKey) -> None:
+        """Wrap a private key; raises KeyUseError when it is of no algorithm of ours."""
+        self._key: P256PrivateKey | Ed25519PrivateKey | Sm2PrivateKey
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            self._key, self.algorithm = P256PrivateKey(key), Algorithm.ES256
+        elif isinstance(key, ed25519.Ed25519PrivateKey):
+            self._key, self.algorithm = Ed25519PrivateKey(key), Algorithm.ED25519
+        else:
+            self._key, self.algorithm = key, Algorithm.SM2
+        self.public_key = self._key.public_key
+        self.kid = key_id(VerifyKey(self.public_key, self.algorithm))
 
     @classmethod
-    def generate(cls) -> Self:
-        """Make a new key with the system's random source."""
-        return cls(ec.generate_private_key(ec.SECP256R1()))
+    def generate(cls, algorithm: Algorithm = Algorithm.ES256) -> Self:
+        """Make a new key with the system's random source; raises KeyUseError for SM2 where it is not installed."""
+        return cls(_GENERATORS[algorithm]())
 
     @classmethod
     def load(cls, path: str | Path, password: str | None = None) -> Self:
-        """Load a key from a PEM file; raises KeyUseError when there is none that can be used."""
+        """Load a key of any algorithm from a PEM file; raises KeyUseError when there is none that can be used."""
         path = Path(path)
         try:
-            key = serialization.load_pem_private_key(path.read_bytes(), None if password is None else password.encode())
+            return cls(_read_pem(path.read_bytes(), password))
         except OSError as error:
             raise KeyUseError(
                 f"密钥文件读不出来（{error.strerror}）",
                 f"the key file cannot be read ({error.strerror})",
                 where=str(path),
             ) from None
+        except KeyUseError as error:
+            raise KeyUseError(*error.text, where=str(path)) from None
         except (ValueError, TypeError, UnsupportedAlgorithm):
             # The library's own words are left out: they describe the inside of a secret file.
             raise KeyUseError(
-                "密钥文件不是可用的 PEM 私钥，或口令缺失、多余或不对",
-                "the key file is no usable PEM private key, or the pass phrase is missing, needless or wrong",
+                "密钥文件不是可用的 PKCS#8 PEM 私钥，或口令缺失、多余或不对",
+                "the key file is no usable PKCS#8 PEM private key, or the pass phrase is missing, needless or wrong",
                 where=str(path),
             ) from None
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise KeyUseError("签名密钥必须是 P-256 密钥", "the signing key has to be a P-256 key", where=str(path))
-        return cls(key)
 
     def save(self, path: str | Path, password: str | None = None) -> None:
         """Write the key to a new PEM file, encrypted when a pass phrase is given.
@@ -178,11 +180,7 @@ class SoftwareSigner:
         overwritten: KeyUseError, as for any other reason why it cannot be written.
         """
         path = Path(path)
-        pem = self._key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption(),
-        )
+        pem = self._key.to_pem(password)
         try:
             create(path, b"", private=True)  # takes the name: from here on it is ours to replace
         except OSError as error:
@@ -198,20 +196,28 @@ class SoftwareSigner:
             raise KeyUseError(*error.text, where=error.where) from None
 
     def sign(self, message: bytes) -> bytes:
-        """Sign with ES256; 64 bytes ``r || s``, the same for the same message."""
-        r, s = decode_dss_signature(self._key.sign(message, _SIGN))
-        return r.to_bytes(32) + s.to_bytes(32)
+        """Sign; 64 bytes ``r || s``. The same for the same message with ES256 and Ed25519, never with SM2."""
+        return self._key.sign(message)
 
     def __repr__(self) -> str:
         """Names the key, never shows it."""
         return f"SoftwareSigner(kid={self.kid.hex()})"
 
 
-def _der(r: bytes, s: bytes) -> bytes:
-    """``SEQUENCE { INTEGER r, INTEGER s }``, straight from the bytes and without big integers in between."""
-    r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
-    if r[0] >= 0x80:
-        r = b"\0" + r
-    if s[0] >= 0x80:
-        s = b"\0" + s
-    return b"\x30%c\x02%c%b\x02%c%b" % (len(r) + len(s) + 4, len(r), r, len(s), s)
+_GENERATORS: dict[Algorithm, Callable[[], PrivateKey]] = {
+    Algorithm.ES256: lambda: ec.generate_private_key(ec.SECP256R1()),
+    Algorithm.ED25519: ed25519.Ed25519PrivateKey.generate,
+    Algorithm.SM2: Sm2PrivateKey.generate,
+}
+
+
+def _read_pem(pem: bytes, password: str | None) -> PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, None if password is None else password.encode())
+    except UnsupportedAlgorithm:
+        return sm2.load_pem(pem, password)  # the library knows no SM2 keys
+    if not isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+        raise KeyUseError(
+            "签名密钥须为 P-256、Ed25519 或 SM2 密钥", "the signing key has to be one for P-256, Ed25519 or SM2"
+        )
+    return key

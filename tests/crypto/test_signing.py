@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
 from juying.codec import cbor, cose
-from juying.crypto import signing
+from juying.crypto import p256
 from juying.crypto.signing import Algorithm, SoftwareSigner, VerifyKey, key_id
 from juying.errors import KeyUseError
 
@@ -120,7 +120,7 @@ def test_a_signature_has_64_bytes(length: int) -> None:
 @given(r=st.integers(1, ORDER - 1), s=st.integers(1, ORDER - 1), shift=st.integers(0, 255))
 def test_our_der_is_the_one_of_the_library(r: int, s: int, shift: int) -> None:
     r = max(1, r >> shift)
-    assert signing._der(r.to_bytes(32), s.to_bytes(32)) == encode_dss_signature(r, s)
+    assert p256._der(r.to_bytes(32), s.to_bytes(32)) == encode_dss_signature(r, s)
 
 
 def test_numbers_with_many_leading_zeros_still_verify() -> None:
@@ -227,7 +227,7 @@ def test_the_pass_phrase_has_to_be_right(tmp_path: Path, saved: str | None, give
     assert caught.value.where.endswith("key.pem")
 
 
-def pem_of(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+def pem_of(key: ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -238,12 +238,12 @@ def pem_of(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes
     [
         b"",
         b"no key at all",
-        pem_of(ed25519.Ed25519PrivateKey.generate()),
+        pem_of(x25519.X25519PrivateKey.generate()),
         pem_of(ec.generate_private_key(ec.SECP384R1())),
     ],
-    ids=["empty", "garbage", "Ed25519", "P-384"],
+    ids=["empty", "garbage", "X25519", "P-384"],
 )
-def test_only_p256_keys_are_loaded(tmp_path: Path, content: bytes) -> None:
+def test_only_keys_of_our_algorithms_are_loaded(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key.pem").write_bytes(content)
     with pytest.raises(KeyUseError):
         SoftwareSigner.load(tmp_path / "key.pem")

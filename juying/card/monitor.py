@@ -7,7 +7,7 @@ tells after a restart of the service what happened in the gap.
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -179,7 +179,7 @@ class ReaderMonitor:
 
     def _follow(self, service: Service, seen: dict[str, Seen], end: float | None) -> Iterator[ReaderEvent]:
         """Yield what differs from ``seen``, keep ``seen`` up to date, and wait for the next change."""
-        known: list[ReaderState] = []
+        known: Sequence[ReaderState] = []
         plug = ReaderState(PNP)
         woken = False
         while self._goes_on(end):
@@ -197,7 +197,7 @@ class ReaderMonitor:
                 known = states
                 waited = [*states, plug][:MOST_READERS]
                 changed = service.states(waited, milliseconds=self._slice(end))
-                woken = changed != waited
+                woken = changed is not waited
                 plug = next((state for state in changed if state.name == PNP), plug)
             except ReaderUnavailable:  # unplugged between two calls
                 self._pause(end)

@@ -52,9 +52,7 @@ EXCLUSIVE = 0x0080
 MUTE = 0x0200
 
 SHORTEST, LONGEST = 4, 65544  # bytes of a command: a header alone; extended header, 65535 bytes and Le
-REMOVAL_SEEN = (
-    600  # milliseconds until pcscd has surely noticed that a card is gone (it looks every 200 or 400)
-)
+REMOVAL_SEEN = 600  # milliseconds until pcscd has surely noticed that a card is gone (it looks every 200 or 400)
 
 
 class ReaderState(NamedTuple):
@@ -200,18 +198,18 @@ class Service(Closing):
         check(code)
         return list(names)
 
-    def states(self, known: Sequence[ReaderState], *, milliseconds: int = 0) -> list[ReaderState]:
+    def states(self, known: Sequence[ReaderState], *, milliseconds: int = 0) -> Sequence[ReaderState]:
         """Wait until a reader is not as ``known`` says any more; the states of all these readers.
 
-        ``known`` comes back when nothing happened in that time, and after ``cancel``. A state of UNAWARE fits
+        ``known`` itself comes back when nothing happened in that time, and after ``cancel``. A state of UNAWARE fits
         nothing, which makes this a question answered at once. ReaderUnavailable when a reader is gone.
         """
         if not known:
-            return []
+            return known
         entries = [(state.name, state.flags, list(state.atr)) for state in known]
         code, answer = self.scard.SCardGetStatusChange(self.context, milliseconds, entries)
         if unsigned(code) in (TIMEOUT, CANCELLED):
-            return list(known)
+            return known
         check(code)
         return [ReaderState(name, unsigned(flags), bytes(atr)) for name, flags, atr in answer]
 
@@ -314,9 +312,7 @@ class _Connection:
         if not now.flags & PRESENT:
             return error_of(REMOVED_CARD, self.reader)
         if code == SUCCESS:
-            return ProtocolError(
-                "卡片的应答没有状态字", "the card's answer has no status word", where=self.reader
-            )
+            return ProtocolError("卡片的应答没有状态字", "the card's answer has no status word", where=self.reader)
         return error_of(NOT_TRANSACTED, self.reader)
 
 
@@ -363,7 +359,5 @@ def _the_only_card(states: Sequence[ReaderStatus]) -> str:
 def _the_one(names: Sequence[str]) -> str:
     if len(names) > 1:
         several = "; ".join(names)
-        raise InputError(
-            f"有多个读卡器可选，请给出名称：{several}", f"several readers fit, name one of: {several}"
-        )
+        raise InputError(f"有多个读卡器可选，请给出名称：{several}", f"several readers fit, name one of: {several}")
     return names[0]

@@ -43,9 +43,7 @@ _NO_CARD = Text(
     "读卡器中没有卡，或者卡已被取出；请重新插卡",
     "no card in the reader, or it was pulled out; insert it again",
 )
-_HELD = Text(
-    "另一个程序正在占用这张卡；请先关闭那个程序", "another program holds the card; close that program first"
-)
+_HELD = Text("另一个程序正在占用这张卡；请先关闭那个程序", "another program holds the card; close that program first")
 _RESET = Text(
     "另一个程序复位了这张卡，本次会话已失效；请重新打开",
     "another program reset the card and this session is void; open the card again",

@@ -103,7 +103,7 @@ class Threaded:
         self._done.acquire()
         self._step: tuple[Step, Sequence[int]] | None = None
         self._outcome: bytes | Exception = b""
-        self._clean_up: Callable[[], None] | None = None
+        self._clean_up: Callable[[], None] = lambda: None
         self._waiting = False
         self._thread = threading.Thread(target=self._run, name="pcsc calls", daemon=True)
         self._thread.start()
@@ -137,8 +137,7 @@ class Threaded:
             except Exception as error:  # for the caller to hear of
                 self._outcome = error
             self._done.release()
-        if self._clean_up is not None:
-            self._clean_up()
+        self._clean_up()
 
 
 _opening = threading.Lock()

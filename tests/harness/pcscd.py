@@ -75,6 +75,12 @@ class PrivatePcscd:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
+    def pid(self) -> int:
+        """The process id of pcscd."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """What pcscd said so far."""
         return (self._directory / "log").read_text(errors="replace")
@@ -175,8 +181,7 @@ class PrivatePcscd:
                 shutil.copy(DRIVER, driver)
             name = f"Virtual Reader {index + 1}"
             (configuration / f"reader{index}").write_text(
-                f'FRIENDLYNAME "{name}"\nDEVICENAME /dev/null:0x{port:04X}\n'
-                f"LIBPATH {driver}\nCHANNELID 0x{port:04X}\n"
+                f'FRIENDLYNAME "{name}"\nDEVICENAME /dev/null:0x{port:04X}\nLIBPATH {driver}\nCHANNELID 0x{port:04X}\n'
             )
             slots += [Slot(f"{name} 00 {slot:02X}", port + slot) for slot in range(SLOTS_PER_DRIVER)]
         self.slots = tuple(slots)

@@ -78,9 +78,7 @@ def test_what_is_no_command_never_reaches_the_card(card: FakeCard, pcsc_reader: 
     assert card.commands == [COMMAND]
 
 
-def test_readers_lists_names_cards_and_holders(
-    private_pcscd: PrivatePcscd, card: FakeCard, pcsc_reader: Slot
-) -> None:
+def test_readers_lists_names_cards_and_holders(private_pcscd: PrivatePcscd, card: FakeCard, pcsc_reader: Slot) -> None:
     assert sorted(reader_names()) == [slot.name for slot in private_pcscd.slots]
     assert ReaderStatus(pcsc_reader.name, card_present=True, atr=ATR_T1) in readers()
     assert sum(status.card_present for status in readers()) == 1
@@ -89,9 +87,7 @@ def test_readers_lists_names_cards_and_holders(
         assert held.name == pcsc_reader.name
 
 
-def test_a_card_is_named_by_its_reader_by_a_part_of_it_or_not_at_all(
-    card: FakeCard, pcsc_reader: Slot
-) -> None:
+def test_a_card_is_named_by_its_reader_by_a_part_of_it_or_not_at_all(card: FakeCard, pcsc_reader: Slot) -> None:
     for name in (pcsc_reader.name, pcsc_reader.name.removeprefix("Virtual ").upper(), None):
         with open_card(name) as transport:
             assert transport.name == pcsc_reader.name
@@ -194,12 +190,8 @@ def test_a_reset_by_another_program_is_not_hidden(card: FakeCard, pcsc_reader: S
     """Our selection and rights on the card are gone; going on silently would act on the wrong file."""
     with open_card(pcsc_reader.name, exclusive=False) as transport:
         _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
-        _, other, _ = scard.SCardConnect(
-            context, pcsc_reader.name, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_ANY
-        )
-        scard.SCardReconnect(
-            other, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_ANY, scard.SCARD_RESET_CARD
-        )
+        _, other, _ = scard.SCardConnect(context, pcsc_reader.name, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_ANY)
+        scard.SCardReconnect(other, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_ANY, scard.SCARD_RESET_CARD)
         scard.SCardReleaseContext(context)
         with pytest.raises(TransportError, match="another program reset the card"):
             transport.transmit(COMMAND)
@@ -256,9 +248,7 @@ def test_a_forgotten_connection_lets_go_of_the_card(card: FakeCard, pcsc_reader:
         assert transport.transmit(COMMAND)
 
 
-def test_ctrl_c_ends_the_connection(
-    card: FakeCard, pcsc_reader: Slot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_ends_the_connection(card: FakeCard, pcsc_reader: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the answer to the interrupted command could be taken for the answer to the next one."""
 
     def interrupt(*_: object) -> bytes:
@@ -272,9 +262,7 @@ def test_ctrl_c_ends_the_connection(
             transport.transmit(COMMAND)
 
 
-def test_service_stopped_under_a_connection(
-    private_pcscd: PrivatePcscd, card: FakeCard, pcsc_reader: Slot
-) -> None:
+def test_service_stopped_under_a_connection(private_pcscd: PrivatePcscd, card: FakeCard, pcsc_reader: Slot) -> None:
     with open_card(pcsc_reader.name, timeout=PATIENT) as transport:
         private_pcscd.stop()
         try:
@@ -291,9 +279,7 @@ def test_service_stopped_under_a_connection(
             assert transport.transmit(COMMAND)
 
 
-def test_every_error_here_is_a_card_error_in_two_languages(
-    private_pcscd: PrivatePcscd, pcsc_reader: Slot
-) -> None:
+def test_every_error_here_is_a_card_error_in_two_languages(private_pcscd: PrivatePcscd, pcsc_reader: Slot) -> None:
     with pytest.raises(CardError) as empty:
         open_card(pcsc_reader.name)
     assert empty.value.text.zh != empty.value.text.en

@@ -3,7 +3,6 @@
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from juying.errors import KeyUseError
@@ -60,14 +59,6 @@ class Ed25519PrivateKey:
     def sign(self, message: bytes) -> bytes:
         """Sign; 64 bytes ``R || S``, the same for the same message."""
         return self._key.sign(message)
-
-    def to_pem(self, password: str | None) -> bytes:
-        """The key as PKCS#8 PEM, encrypted when a pass phrase is given."""
-        return self._key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption(),
-        )
 
 
 def _is_sound(y: int) -> bool:

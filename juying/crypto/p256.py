@@ -72,14 +72,6 @@ class P256PrivateKey:
         r, s = decode_dss_signature(self._key.sign(message, _SIGN))
         return r.to_bytes(32) + s.to_bytes(32)
 
-    def to_pem(self, password: str | None) -> bytes:
-        """The key as PKCS#8 PEM, encrypted when a pass phrase is given."""
-        return self._key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption(),
-        )
-
 
 def _der(r: bytes, s: bytes) -> bytes:
     """``SEQUENCE { INTEGER r, INTEGER s }``, straight from the bytes and without big integers in between."""

@@ -7,20 +7,17 @@ Signatures travel as raw ``r || s`` (RFC 9053, 2.1); DER exists only between an 
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
-from typing import Protocol, Self, TypeAlias
+from typing import Protocol, Self
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from juying.crypto import sm2
+from juying.crypto import pem
 from juying.crypto.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from juying.crypto.p256 import P256PrivateKey, P256PublicKey
+from juying.crypto.pem import PrivateKey
 from juying.crypto.sm2 import Sm2PrivateKey, Sm2PublicKey
 from juying.errors import InputError, KeyUseError
 from juying.files import create, write_atomically
-
-PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | Sm2PrivateKey
 
 KID_LENGTH = 4
 SIGNATURE_LENGTH = 64
@@ -132,10 +129,11 @@ def key_id(key: VerifyKey) -> bytes:
 class SoftwareSigner:
     """A key in this process, kept in a PKCS#8 PEM file."""
 
-    __slots__ = ("_key", "algorithm", "kid", "public_key")
+    __slots__ = ("_key", "_private", "algorithm", "kid", "public_key")
 
     def __init__(self, key: PrivateKey) -> None:
         """Wrap a private key; raises KeyUseError when it is of no algorithm of ours."""
+        self._private = key
         self._key: P256PrivateKey | Ed25519PrivateKey | Sm2PrivateKey
         if isinstance(key, ec.EllipticCurvePrivateKey):
             self._key, self.algorithm = P256PrivateKey(key), Algorithm.ES256
@@ -156,7 +154,7 @@ class SoftwareSigner:
         """Load a key of any algorithm from a PEM file; raises KeyUseError when there is none that can be used."""
         path = Path(path)
         try:
-            return cls(_read_pem(path.read_bytes(), password))
+            return cls(pem.decode(path.read_bytes(), password))
         except OSError as error:
             raise KeyUseError(
                 f"密钥文件读不出来（{error.strerror}）",
@@ -165,11 +163,12 @@ class SoftwareSigner:
             ) from None
         except KeyUseError as error:
             raise KeyUseError(*error.text, where=str(path)) from None
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except ValueError:
             # The library's own words are left out: they describe the inside of a secret file.
             raise KeyUseError(
-                "密钥文件不是可用的 PKCS#8 PEM 私钥，或口令缺失、多余或不对",
-                "the key file is no usable PKCS#8 PEM private key, or the pass phrase is missing, needless or wrong",
+                "密钥文件不是 P-256、Ed25519 或 SM2 的 PKCS#8 PEM 私钥，或口令缺失、多余或不对",
+                "the key file is no PKCS#8 PEM private key for P-256, Ed25519 or SM2, or the pass phrase is missing, "
+                "needless or wrong",
                 where=str(path),
             ) from None
 
@@ -180,7 +179,7 @@ class SoftwareSigner:
         overwritten: KeyUseError, as for any other reason why it cannot be written.
         """
         path = Path(path)
-        pem = self._key.to_pem(password)
+        data = pem.encode(self._private, password)
         try:
             create(path, b"", private=True)  # takes the name: from here on it is ours to replace
         except OSError as error:
@@ -190,7 +189,7 @@ class SoftwareSigner:
                 where=str(path),
             ) from None
         try:
-            write_atomically(path, pem, private=True)
+            write_atomically(path, data, private=True)
         except InputError as error:
             path.unlink(missing_ok=True)
             raise KeyUseError(*error.text, where=error.where) from None
@@ -209,15 +208,3 @@ _GENERATORS: dict[Algorithm, Callable[[], PrivateKey]] = {
     Algorithm.ED25519: ed25519.Ed25519PrivateKey.generate,
     Algorithm.SM2: Sm2PrivateKey.generate,
 }
-
-
-def _read_pem(pem: bytes, password: str | None) -> PrivateKey:
-    try:
-        key = serialization.load_pem_private_key(pem, None if password is None else password.encode())
-    except UnsupportedAlgorithm:
-        return sm2.load_pem(pem, password)  # the library knows no SM2 keys
-    if not isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
-        raise KeyUseError(
-            "签名密钥须为 P-256、Ed25519 或 SM2 密钥", "the signing key has to be one for P-256, Ed25519 or SM2"
-        )
-    return key

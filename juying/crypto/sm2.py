@@ -95,7 +95,7 @@ class Sm2PrivateKey:
     deterministic ones.
     """
 
-    __slots__ = ("_backend", "_digest", "_point", "_secret", "public_key")
+    __slots__ = ("_backend", "_digest", "point", "public_key", "secret")
 
     def __init__(self, secret: bytes, point: bytes) -> None:
         """Take the secret (32 bytes) and its point (64 bytes ``x || y``).
@@ -103,8 +103,8 @@ class Sm2PrivateKey:
         Raises KeyUseError when the secret is out of range, the two do not belong together, or SM2 is not available.
         """
         self._backend = backend()
-        self._secret = secret
-        self._point = point
+        self.secret = secret
+        self.point = point
         self._digest = _Digest(point)
         self.public_key = _compress(point)
         in_range = len(secret) == 32 and 0 < int.from_bytes(secret) < _N - 1
@@ -121,21 +121,8 @@ class Sm2PrivateKey:
 
     def sign(self, message: bytes) -> bytes:
         """Sign; 64 bytes ``r || s``, different ones each time."""
-        r, s = decode_dss_signature(self._backend.sign(self._secret, self._digest.of(message)))
+        r, s = decode_dss_signature(self._backend.sign(self.secret, self._digest.of(message)))
         return r.to_bytes(32) + s.to_bytes(32)
-
-    def to_pem(self, password: str | None) -> bytes:
-        """The key as PKCS#8 PEM, encrypted when a pass phrase is given."""
-        from juying.crypto import sm2_file
-
-        return sm2_file.encode(self._secret, self._point, password)
-
-
-def load_pem(pem: bytes, password: str | None) -> Sm2PrivateKey:
-    """An SM2 key from PKCS#8 PEM; raises ValueError when it is none, KeyUseError when it cannot be used."""
-    from juying.crypto import sm2_file
-
-    return Sm2PrivateKey(*sm2_file.decode(pem, password))
 
 
 def decompress(compressed: bytes) -> bytes:
@@ -179,17 +166,16 @@ class _Digest:
 @lru_cache(maxsize=1)
 def backend() -> Backend:
     """The backend, which has passed a test with published values; raises KeyUseError when there is none such."""
-    try:
-        from juying.crypto.sm2_gmssl import Gmssl
+    from juying.crypto.sm2_gmssl import Gmssl
 
+    try:
         found = Gmssl()
+        passed = _passes(found)
     except ImportError:
         raise KeyUseError(
             "此处没有国密算法 SM2；请安装：pip install 'juying[sm]'",
             "SM2 is not available here; install it with: pip install 'juying[sm]'",
         ) from None
-    try:
-        passed = _passes(found)
     except Exception:  # whatever a broken library raises, the answer is one
         passed = False
     if not passed:

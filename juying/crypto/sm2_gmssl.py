@@ -2,12 +2,21 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from threading import Lock
 
 from juying.errors import KeyUseError
 
 _STDERR = 2
+
+# Two threads must not take each other's turned-away descriptor for the real one, and no child process may be born
+# with it.
+_turned_away = Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_turned_away.acquire, after_in_parent=_turned_away.release, after_in_child=_turned_away.release
+    )
 
 
 class Gmssl:
@@ -49,19 +58,21 @@ class Gmssl:
 def _quiet() -> Iterator[None]:
     """Keep the library's trace lines from the terminal: GmSSL writes some for every signature that is wrong.
 
-    They come from C, so the descriptor has to be turned away. The library holds Python's lock while it computes:
-    hardly anything else of this process can write meanwhile.
+    They come from C, so the descriptor itself has to be turned away. While it is, nothing of ours is lost: the
+    library holds Python's lock as long as it computes.
     """
-    try:
-        kept = os.dup(_STDERR)
-    except OSError:  # there is no standard error, as in a program without a console
-        yield
-        return
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, _STDERR)
-        os.close(nowhere)
-        yield
-    finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
+    with _turned_away:
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # there is no standard error, as in a program without a console
+            yield
+            return
+        try:
+            with suppress(OSError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, _STDERR)
+                os.close(nowhere)
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)

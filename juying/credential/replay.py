@@ -10,7 +10,7 @@ A new cache knows nothing of the time before it began.
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -133,10 +133,8 @@ class SharedReplayCache:
                 self._connection.execute("DELETE FROM shown WHERE moment < ?", (horizon,))
             if moment < max(known, horizon):
                 return True
-            with closing(
-                self._connection.execute("INSERT OR IGNORE INTO shown VALUES (?, ?)", (moment, digest))
-            ) as new:
-                return new.rowcount == 0
+            found = self._connection.execute("INSERT OR IGNORE INTO shown VALUES (?, ?)", (moment, digest))
+            return found.rowcount == 0
 
     def _unusable(self, error: Exception) -> InputError:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -1,4 +1,4 @@
-# The whole project in five commands: issue, test, lint, bench, clean.
+# The whole project in a few commands.
 # Everything that they need is installed on first use: Debian packages (as root or with sudo) and a virtual environment.
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # built from source; opensc, openssl: independent programs that the tests hold our cards and signatures against.
 PACKAGES := python3-venv python3-dev gcc swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl fonts-wqy-microhei
 
-.PHONY: help issue test lint bench setup clean
+.PHONY: help issue test lint bench fuzz setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test    run all tests, the real PC/SC service with virtual readers included"
 	@echo "make lint    style, types, import contracts"
 	@echo "make bench   speed, as ratios against a peer or a raw floor"
+	@echo "make fuzz    a million mutated tokens against the verifier"
 	@echo "make clean   remove what was built"
 
 issue: setup
@@ -33,6 +34,9 @@ lint: setup
 
 bench: setup
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+fuzz: setup
+	@for target in credential; do $(BIN)/python -m tests.fuzz.$$target --count 1000000 || exit 1; done
 
 setup: build/.packages $(VENV)/.installed
 

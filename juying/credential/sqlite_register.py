@@ -136,7 +136,8 @@ class SqliteRegister:
                 yield db
                 db.execute("COMMIT")
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:  # a full disk ends it by itself
+                    db.execute("ROLLBACK")
                 raise
 
     @contextmanager
@@ -339,9 +340,7 @@ class SqliteRegister:
     def _statuses(self, db: sqlite3.Connection, list_number: int) -> bytes:
         row = db.execute("SELECT capacity FROM list WHERE number = ?", (list_number,)).fetchone()
         if row is None:
-            raise InputError(
-                "登记簿中没有这个状态列表", "the register has no such status list", where=f"{self._path} {list_number}"
-            )
+            raise InputError("登记簿中没有这个状态列表", "the register has no such status list", where=str(list_number))
         statuses = bytearray(row[0])
         for place, status in db.execute("SELECT place, status FROM entry WHERE list = ? AND status", (list_number,)):
             statuses[place] = status

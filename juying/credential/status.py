@@ -107,12 +107,13 @@ class StatusLists:
         lists.problems = tuple(problems)
         return lists
 
-    def add(self, token: bytes, trust: TrustList, *, now: datetime) -> HeldList:
+    def add(self, token: bytes, trust: TrustList, *, now: datetime, number: int | None = None) -> HeldList:
         """Verify a list and hold it from now on; the very one that is held already changes nothing.
 
-        Raises InputError, as `verify_status_list` does and when it is older than the one held, which then stays.
+        Raises InputError, as `verify_status_list` does, when it is not the list ``number`` that was asked for, and
+        when it is older than the one held, which then stays.
         """
-        found, newest = self._take(token, trust, now)
+        found, newest = self._take(token, trust, now, number)
         if newest.token != token:
             raise InputError(
                 f"状态列表 {found.content.number} 比现有的旧（或同时但不同），保留现有的",
@@ -121,10 +122,14 @@ class StatusLists:
             )
         return newest
 
-    def _take(self, token: bytes, trust: TrustList, now: datetime) -> tuple[HeldList, HeldList]:
+    def _take(
+        self, token: bytes, trust: TrustList, now: datetime, expected: int | None = None
+    ) -> tuple[HeldList, HeldList]:
         """The list, and the newest of its number after it was offered."""
         found = HeldList(*verify_status_list(token, trust, now=now), token)
         number = found.content.number
+        if expected not in (None, number):
+            raise InputError(f"这是状态列表 {number}，不是 {expected}", f"this is status list {number}, not {expected}")
         with self._lock:
             lists = self._held.get(number, {})
             newest = lists.get(found.authority)

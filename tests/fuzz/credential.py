@@ -22,6 +22,8 @@ from tests import people
 from tests.fuzz.mutation import as_text, mutate_bytes, mutate_text
 
 GOOD = (Verdict.VALID, Verdict.VALID_STALE_STATUS)
+AUDIENCE, NONCE = "gate 1", bytes(8)
+
 SLOW_SHARE = 50
 """One in so many is signed with SM2, whose verification costs ten times the others'."""
 
@@ -50,13 +52,15 @@ class Corpus:
                 enrolled.add(credential)
                 kinds.append(credential)
                 kinds.append(present(credential, holder, now=people.NOW))
-                kinds.append(present(credential, holder, now=people.NOW, audience="gate 1", nonce=bytes(8)))
+                kinds.append(present(credential, holder, now=people.NOW, audience=AUDIENCE, nonce=NONCE))
                 kinds.append(by_reference(credential, holder, now=people.NOW))
         self.references = enrolled
         self.genuine = frozenset((*self.quick, *self.slow))
 
     def verdict(self, source: str | bytes) -> Verdict:
-        return verify(source, self.trust, now=people.NOW, references=self.references).verdict
+        return verify(
+            source, self.trust, now=people.NOW, references=self.references, audience=AUDIENCE, nonce=NONCE
+        ).verdict
 
 
 def fuzz(corpus: Corpus, count: int, seed: int) -> Counter[Verdict]:

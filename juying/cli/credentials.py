@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from juying.cli.commands import Commands
-from juying.cli.options import Json, Trust, load_trust
+from juying.cli.options import Json, Root, Trust, load_trust
 from juying.cli.output import DEMONSTRATION, Exit, console, print_fields, print_json
 from juying.errors import InputError
 from juying.text import Text
@@ -30,12 +30,12 @@ Source = Annotated[
 ]
 
 
-def verify(source: Source, trust: Trust = None, json: Json = False) -> int:
+def verify(source: Source, trust: Trust = None, root: Root = None, json: Json = False) -> int:
     """验证二维码凭证 / verify a QR credential; exit status 0 valid, 1 not, 3 status unknown."""
     from juying.credential.verify import Verdict
     from juying.credential.verify import verify as verify_credential
 
-    trusted = load_trust(trust)
+    trusted = load_trust(trust, root)
     result = verify_credential(_text_of(source), trusted, now=datetime.now(UTC))
     if json:
         print_json(result.to_dict())
@@ -54,6 +54,7 @@ def draw(
         bool, typer.Option("--paper", help="用于打印：纠错级别 M / for paper: error correction level M")
     ] = False,
     trust: Trust = None,
+    root: Root = None,
     json: Json = False,
 ) -> int:
     """画出凭证的二维码图片 / draw the QR picture of a credential."""
@@ -62,7 +63,7 @@ def draw(
     from juying.credential.verify import verify as verify_credential
 
     text = _text_of(source)
-    verified = verify_credential(text, load_trust(trust), now=datetime.now(UTC))
+    verified = verify_credential(text, load_trust(trust, root), now=datetime.now(UTC))
     save_picture(text, verified, out, medium=Medium.PAPER if paper else Medium.SCREEN)
     if json:
         print_json({"verdict": str(verified.verdict), "picture": str(out)})

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,9 +37,17 @@ Trust = Annotated[
     Path | None,
     typer.Option(
         "--trust",
+        metavar="PATH",
+        help="信任列表文件或信任库目录；默认 JUYING_TRUST，或 build/demo-keys 中的演示密钥 / trust list, or folder of "
+        "a trust store; default: JUYING_TRUST, else the demonstration keys in build/demo-keys",
+    ),
+]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
         metavar="FILE",
-        help="信任列表；默认 JUYING_TRUST，或 build/demo-keys 中的演示密钥 / trust list; default: JUYING_TRUST, "
-        "else the demonstration keys in build/demo-keys",
+        help="签名信任列表的根公钥文件，默认 JUYING_ROOT / root key of a signed trust list; default: JUYING_ROOT",
     ),
 ]
 ProfileName = Annotated[
@@ -82,26 +91,31 @@ def open_transport(
         yield transport
 
 
-def load_trust(trust: Path | None, *, required: bool = True) -> "TrustList":
-    """The trust list that the option, the environment or the demonstration keys give.
+def load_trust(trust: Path | None, root: Path | None = None, *, required: bool = True) -> "TrustList":
+    """The trust list that the options, the environment or the demonstration keys give.
 
-    Without any: `InputError`, or an empty list when none is ``required``.
+    Without any: `InputError`, or an empty list when none is ``required``. `InputError` too when the list is long
+    overdue; a remark when it is just overdue.
     """
     from juying.credential.trust import TrustList
+    from juying.credential.trust_store import check_age, load_trusted
     from juying.issuance.demo_keys import FOLDER, TRUST_FILE
 
     named = trust or os.environ.get("JUYING_TRUST")
-    if named:
-        return TrustList.load(named)
     demonstration = FOLDER / TRUST_FILE
-    if demonstration.exists():
+    if not named and demonstration.exists():
+        named = demonstration
         tell(
             Text(
                 f"使用演示密钥 {demonstration}，结果仅供试用",
                 f"checked against the demonstration keys in {demonstration}: for trials only",
             )
         )
-        return TrustList.load(demonstration)
+    if named:
+        trusted = load_trusted(named, root_file(root))
+        if problem := check_age(trusted, datetime.now(UTC)):
+            tell(problem)
+        return trusted
     missing = Text(
         "没有信任列表：请用 --trust 或环境变量 JUYING_TRUST 指定",
         "there is no trust list: name one with --trust or in the environment variable JUYING_TRUST",
@@ -110,3 +124,8 @@ def load_trust(trust: Path | None, *, required: bool = True) -> "TrustList":
         raise InputError(*missing)
     tell(missing)
     return TrustList()
+
+
+def root_file(root: Path | None) -> Path | None:
+    """The file of the root key that the option or the environment names."""
+    return root or (Path(named) if (named := os.environ.get("JUYING_ROOT")) else None)

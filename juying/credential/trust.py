@@ -106,6 +106,11 @@ class TrustList:
         return cls._of(trust_file.decode(file.payload), root)
 
     @classmethod
+    def unverified(cls, data: bytes) -> Self:
+        """What a signed file says, for people to look at: nobody has checked the signature. Raises InputError."""
+        return cls._of(trust_file.decode(signed_file.parse(data, FILE_TYPE, limit=MAX_FILE).payload))
+
+    @classmethod
     def _of(cls, content: Content, root: Root | None = None) -> Self:
         trust = cls(content.keys, edition=content.edition, root=root)
         if root is not None:
@@ -129,6 +134,11 @@ class TrustList:
         if len(data) > MAX_FILE:
             raise InputError(
                 f"信任列表超过 {MAX_FILE >> 20} MiB", f"the trust list is larger than {MAX_FILE >> 20} MiB"
+            )
+        file = signed_file.parse(data, FILE_TYPE, limit=MAX_FILE)
+        if not root.verify(file.signature, file.to_be_signed):  # found out here, and not at every terminal
+            raise KeyUseError(
+                "根密钥刚作的签名不对，请检查密钥设备", "the root key's own signature is wrong: check the key's device"
             )
         return data
 

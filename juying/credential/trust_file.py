@@ -17,11 +17,12 @@ strings in it, times are seconds since 1970, and the algorithm is its COSE numbe
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from juying.codec import cbor
 from juying.credential import strict_json
+from juying.credential.claims import CHINA
 from juying.credential.strict_json import members, string
 from juying.credential.trusted_key import LAST, KeyUse, TrustedKey, check_times
 from juying.crypto.signing import Algorithm, VerifyKey
@@ -132,7 +133,7 @@ def _from_seconds(value: object) -> datetime:
     seconds: int = _exactly(int, value)
     if not 0 <= seconds <= LAST.timestamp():
         raise ValueError
-    return datetime.fromtimestamp(seconds, UTC)
+    return datetime.fromtimestamp(seconds, CHINA)
 
 
 _JSON = _Form(

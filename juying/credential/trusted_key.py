@@ -1,11 +1,13 @@
 """An issuer's public key, and for what, when and where its signatures count."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from juying.credential.claims import CHINA
 from juying.crypto.signing import KID_LENGTH, Signer, VerifyKey
 from juying.errors import InputError
 from juying.model import PermitCategory
@@ -34,6 +36,39 @@ _USE_TEXT = {
     KeyUse.CREDENTIAL: Text("凭证", "credentials"),
     KeyUse.STATUS: Text("状态列表", "status lists"),
 }
+
+
+class KeyState(StrEnum):
+    """Where in its life a key is."""
+
+    FUTURE = "future"
+    SIGNING = "signing"
+    VERIFYING = "verifying"
+    ENDED = "ended"
+
+    @property
+    def text(self) -> Text:
+        """The words for people."""
+        return _STATE_TEXT[self]
+
+
+_STATE_TEXT = {
+    KeyState.FUTURE: Text("未启用", "not yet in use"),
+    KeyState.SIGNING: Text("可签发", "may sign"),
+    KeyState.VERIFYING: Text("仅验证", "verified only"),
+    KeyState.ENDED: Text("已失效", "ended"),
+}
+
+
+def quarter(name: str) -> tuple[datetime, datetime]:
+    """The first and the last second of a quarter such as ``2026Q4`` in China; raises InputError for another text."""
+    found = re.fullmatch("(20[0-9]{2})Q([1-4])", name, re.ASCII)
+    if not found:
+        raise InputError("季度应写作 2026Q4", "a quarter is written like 2026Q4")
+    year, month = int(found[1]), 3 * int(found[2])
+    start = datetime(year, month - 2, 1, tzinfo=CHINA)
+    after = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=CHINA)
+    return start, after - timedelta(seconds=1)
 
 
 def issuer_names(value: Any, field: str) -> Text:
@@ -118,6 +153,14 @@ class TrustedKey:
         while own.endswith("00"):
             own = own[:-2]
         return region.startswith(own) or not region
+
+    def state(self, moment: datetime) -> KeyState:
+        """What the key is good for at ``moment``."""
+        if moment > self.verify_until:
+            return KeyState.ENDED
+        if self.signs_at(moment):
+            return KeyState.SIGNING
+        return KeyState.FUTURE if moment < self.not_before else KeyState.VERIFYING
 
     @property
     def fingerprint(self) -> str:

@@ -193,6 +193,29 @@ class SscCard:
             records.append(record)
         return records
 
+    def _readable_records(self, file: File, problems: list[Problem]) -> list[bytes]:
+        """As `read_records`, without those that the card refuses: one problem for each status word.
+
+        Access rules may differ from record to record.
+        """
+        self.select(file)
+        declared = file.count if file.kind is FileKind.CYCLIC else len(file.slots)
+        records = []
+        refused: dict[int, Problem] = {}
+        for number in range(1, MAX_RECORDS + 1):
+            try:
+                record = self.read_record(file, number)
+            except StatusError as error:
+                if number > declared:
+                    break
+                refused.setdefault(error.sw, Problem(error.where, error.text))
+                continue
+            if record is None:
+                break
+            records.append(record)
+        problems += refused.values()
+        return records
+
     def read_binary(self, file: File, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes of a transparent file from ``offset``; fewer where the file ends."""
         self.select(file)
@@ -231,8 +254,9 @@ class SscCard:
     def read(self, *, photo: bool = False, everything: bool = False) -> CardData:
         """Read the permit and the files that hold model fields; with ``everything`` all record files.
 
-        The photo is read only on request: it takes longer than all the rest. A file that cannot be read is a
-        problem in the result, not an error, because the rest is still worth having; transport faults are errors.
+        The photo is read only on request: it takes longer than all the rest. What the card refuses or what cannot be
+        understood is a problem in the result, not an error, because the rest is still worth having; transport faults
+        are errors.
         """
         values: dict[str, Content] = {}
         items: dict[str, tuple[Item, ...]] = {}
@@ -245,11 +269,12 @@ class SscCard:
                 if file.content == "photo" and photo:
                     values[file.field] = self.read_photo(file)
                 elif file.kind is FileKind.LINEAR and (mapped or everything):
-                    items[file.address] = file.decode_records(self.read_records(file))
+                    items[file.address] = file.decode_records(self._readable_records(file, problems))
                 elif file.kind is FileKind.CYCLIC and everything:
-                    rows[file.address] = tuple(file.decode_row(row) for row in self.read_records(file))
+                    rows[file.address] = _rows(file, self._readable_records(file, problems), problems)
             except (StatusError, DecodeError, CardRefused) as error:
-                if not file.optional:
+                missing = isinstance(error, StatusError) and error.sw in _NO_FILE
+                if not (missing and file.optional):
                     problems.append(Problem(file.address, error.text))
         try:
             permit = live_slot(self.read_slots())
@@ -260,6 +285,17 @@ class SscCard:
             _collect(found, values)
         values = {name: value for name, value in values.items() if value is not None}
         return CardData(self.profile.name, self.channel.transport.atr, values, items, rows, permit, tuple(problems))
+
+
+def _rows(file: File, records: Iterable[bytes], problems: list[Problem]) -> tuple[tuple[Value, ...], ...]:
+    """The records of a cyclic file that can be understood."""
+    rows = []
+    for raw in records:
+        try:
+            rows.append(file.decode_row(raw))
+        except DecodeError as error:
+            problems.append(Problem(error.where, error.text))
+    return tuple(rows)
 
 
 @functools.lru_cache(maxsize=16)

@@ -10,8 +10,6 @@ from juying.card.transport import Transport
 from juying.card.virtual.card import Card
 from juying.card.virtual.transport import LocalTransport
 from juying.card.virtual.vpcd import VirtualReader
-from juying.issuance.office import sign_permit
-from tests import people
 from tests.harness import PrivatePcscd
 
 Insert = Callable[[Card], AbstractContextManager[Transport]]
@@ -36,12 +34,6 @@ def in_reader(pcscd: PrivatePcscd) -> Insert:
                 yield transport
 
     return insert
-
-
-@pytest.fixture(scope="package")
-def record() -> bytes:
-    """A signed permit, as it goes onto the chip."""
-    return sign_permit(people.office(), people.application()).full
 
 
 @pytest.fixture(params=["in process", "pcscd"])

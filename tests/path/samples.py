@@ -1,25 +1,30 @@
 """Cards, and what they are to hold."""
 
+import random
+from datetime import date
+
 from juying.card.contents import CardContents
 from juying.card.virtual.card import VirtualCard
 from juying.codec.profile import load_profile
 from juying.codec.spec import File, Profile
-from juying.issuance.office import card_contents, sign_permit
+from juying.model import CardIdentity
 from tests import people
 
 PROFILES = ("ssc-v1", "ssc-v2", "ssc-v3")
 PHOTO = b"\xff\xd8" + bytes(range(256)) * 12 + b"\xff\xd9"
 
 
+RECORD, RENEWED = random.Random(1).randbytes(245), random.Random(2).randbytes(251)
+"""As long as signed permits; a card does not look into them."""
+
+
 def contents(
-    record: bytes | None, *, number: str = "JYX000010", photo: bytes | None = None, **holder: object
+    record: bytes | None = RECORD, *, number: str = "JYX000010", photo: bytes | None = None, **holder: object
 ) -> CardContents:
     """What an invented applicant's card is to hold."""
-    application = people.application(holder=people.holder(**holder))
-    office = people.office()
-    credentials = sign_permit(office, application)
-    whole = card_contents(office, application, number, credentials, load_profile("ssc-v3"))
-    return CardContents(whole.values, photo, record)
+    identity = CardIdentity(number=number, issued_on=date(2026, 12, 1), expires_on=date(2036, 12, 1))
+    person = people.holder(**holder)
+    return CardContents.of(person, people.permit(), identity, photo=photo, permit_record=record)
 
 
 def blank(profile: str, **options: object) -> VirtualCard:

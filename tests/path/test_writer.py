@@ -1,5 +1,7 @@
 """Writing a card and reading it back, in process and through the real PC/SC service with the same tests."""
 
+from datetime import date
+
 import pytest
 
 from juying.card.contents import CardContents
@@ -11,16 +13,15 @@ from juying.card.writer import plan, write_card
 from juying.codec.permit_slots import slot_files
 from juying.codec.profile import load_profile
 from juying.errors import CardRefused, CardRemoved, InputError, ReadBackError, StatusError
-from juying.issuance.office import card_contents, sign_permit
-from juying.model import Holder
+from juying.model import CardIdentity, Holder
 from tests import people
 from tests.path.conftest import Insert
-from tests.path.samples import PHOTO, PROFILES, blank, contents, memory_of, pristine, with_file
+from tests.path.samples import PHOTO, PROFILES, RECORD, RENEWED, blank, contents, memory_of, pristine, with_file
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_what_is_written_is_read(profile: str, insert: Insert, record: bytes) -> None:
-    card, wanted = blank(profile), contents(record, photo=PHOTO)
+def test_what_is_written_is_read(profile: str, insert: Insert) -> None:
+    card, wanted = blank(profile), contents(photo=PHOTO)
     with insert(card) as transport:
         done = write_card(SscCard.open(transport), wanted)
         data = SscCard.open(transport).read(photo=True)
@@ -31,14 +32,14 @@ def test_what_is_written_is_read(profile: str, insert: Insert, record: bytes) ->
     assert {name: data.values[name] for name in stored} == stored
     if slot_files(load_profile(profile)):
         assert data.permit is not None
-        assert data.permit.record == record
+        assert data.permit.record == RECORD
         assert data.values["holder.photo"] == PHOTO
     assert card.state is Lifecycle.PERSONALISED
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_writing_twice_writes_nothing_the_second_time(profile: str, insert: Insert, record: bytes) -> None:
-    card, wanted = blank(profile), contents(record, photo=PHOTO)
+def test_writing_twice_writes_nothing_the_second_time(profile: str, insert: Insert) -> None:
+    card, wanted = blank(profile), contents(photo=PHOTO)
     with insert(card) as transport:
         write_card(SscCard.open(transport), wanted)
         before = memory_of(card)
@@ -48,11 +49,11 @@ def test_writing_twice_writes_nothing_the_second_time(profile: str, insert: Inse
     assert memory_of(card) == before
 
 
-def test_only_what_differs_is_written(insert: Insert, record: bytes) -> None:
+def test_only_what_differs_is_written(insert: Insert) -> None:
     card = blank("ssc-v3")
     with insert(card) as transport:
-        write_card(SscCard.open(transport), contents(record))
-        changed = write_card(SscCard.open(transport), contents(record, phone="10000000099"))
+        write_card(SscCard.open(transport), contents())
+        changed = write_card(SscCard.open(transport), contents(phone="10000000099"))
     assert [write.title.en for write in changed.writes] == ["telephone"]
 
 
@@ -60,54 +61,51 @@ def test_only_what_differs_is_written(insert: Insert, record: bytes) -> None:
     ("change", "file"),
     [({"document_number": "X000FAKE1"}, "SSSE/EF06"), ({"number": "JYX00002"[:8] + "9"}, "SSSE/EF05")],
 )
-def test_a_card_of_somebody_else_is_refused_and_not_touched(
-    change: dict[str, str], file: str, insert: Insert, record: bytes
-) -> None:
+def test_a_card_of_somebody_else_is_refused_and_not_touched(change: dict[str, str], file: str, insert: Insert) -> None:
     card = blank("ssc-v3")
     with insert(card) as transport:
-        write_card(SscCard.open(transport), contents(record))
+        write_card(SscCard.open(transport), contents())
         before = memory_of(card)
         number = change.get("number", "JYX000010")
         other = {name: value for name, value in change.items() if name != "number"}
-        wanted = contents(record, **other)
-        wanted = CardContents({**wanted.values, "card.number": number}, None, record)
+        wanted = contents(**other)
+        wanted = CardContents({**wanted.values, "card.number": number}, None, RECORD)
         with pytest.raises(CardRefused) as refused:
             write_card(SscCard.open(transport), wanted)
     assert refused.value.where == file
     assert memory_of(card) == before
 
 
-def test_a_renewal_goes_to_the_other_slot_and_leaves_the_first(insert: Insert, record: bytes) -> None:
+def test_a_renewal_goes_to_the_other_slot_and_leaves_the_first(insert: Insert) -> None:
     card = blank("ssc-v3")
-    renewed = sign_permit(people.office(), people.application()).full
     with insert(card) as transport:
-        write_card(SscCard.open(transport), contents(record))
-        write_card(SscCard.open(transport), contents(renewed))
+        write_card(SscCard.open(transport), contents())
+        write_card(SscCard.open(transport), contents(RENEWED))
         slots = SscCard.open(transport).read_slots()
         live = SscCard.open(transport).read().permit
-        write_card(SscCard.open(transport), contents(record))
+        write_card(SscCard.open(transport), contents())
         third = SscCard.open(transport).read().permit
-    assert [slot.record if slot else None for slot in slots] == [record, renewed]
+    assert [slot.record if slot else None for slot in slots] == [RECORD, RENEWED]
     assert live is not None
-    assert (live.index, live.sequence, live.record) == (1, 2, renewed)
+    assert (live.index, live.sequence, live.record) == (1, 2, RENEWED)
     assert third is not None
-    assert (third.index, third.sequence, third.record) == (0, 3, record)
+    assert (third.index, third.sequence, third.record) == (0, 3, RECORD)
 
 
-def test_a_name_too_long_for_its_record_goes_on_in_the_extension(insert: Insert, record: bytes) -> None:
+def test_a_name_too_long_for_its_record_goes_on_in_the_extension(insert: Insert) -> None:
     name = "VON BEISPIELHAUSEN-MUSTERSTEIN 𠮷"
     card = blank("ssc-v3")
     with insert(card) as transport:
-        done = write_card(SscCard.open(transport), contents(record, card_name=name))
+        done = write_card(SscCard.open(transport), contents(card_name=name))
         data = SscCard.open(transport).read()
     assert data.values["holder.registered_name"] == name
     assert done.notes == ()
 
 
-def test_a_name_too_long_for_both_is_cut_and_the_clerk_is_told(insert: Insert, record: bytes) -> None:
+def test_a_name_too_long_for_both_is_cut_and_the_clerk_is_told(insert: Insert) -> None:
     card = blank("ssc-v2")
     with insert(card) as transport:
-        done = write_card(SscCard.open(transport), contents(record, name=people.LONG_NAME))
+        done = write_card(SscCard.open(transport), contents(name=people.LONG_NAME))
         data = SscCard.open(transport).read()
     kept = data.values["holder.registered_name"]
     assert isinstance(kept, str)
@@ -116,59 +114,59 @@ def test_a_name_too_long_for_both_is_cut_and_the_clerk_is_told(insert: Insert, r
     assert any("beginning only" in note.en for note in done.notes)
 
 
-def test_a_shorter_name_clears_the_extension(insert: Insert, record: bytes) -> None:
+def test_a_shorter_name_clears_the_extension(insert: Insert) -> None:
     card = blank("ssc-v3")
     with insert(card) as transport:
-        write_card(SscCard.open(transport), contents(record, card_name="VON BEISPIELHAUSEN-MUSTERSTEIN MAX"))
-        write_card(SscCard.open(transport), contents(record, card_name="MUSTER MAX"))
+        write_card(SscCard.open(transport), contents(card_name="VON BEISPIELHAUSEN-MUSTERSTEIN MAX"))
+        write_card(SscCard.open(transport), contents(card_name="MUSTER MAX"))
         assert SscCard.open(transport).read().values["holder.registered_name"] == "MUSTER MAX"
 
 
-def test_a_number_too_long_for_its_place_is_left_out_not_cut(record: bytes) -> None:
-    done = plan(load_profile("ssc-v3"), contents(record, phone="+86 10 0000 0000 0000"))
+def test_a_number_too_long_for_its_place_is_left_out_not_cut() -> None:
+    done = plan(load_profile("ssc-v3"), contents(phone="+86 10 0000 0000 0000"))
     assert "telephone" not in [write.title.en for write in done.writes]
     assert any("left out" in note.en for note in done.notes)
 
 
-def test_a_generation_without_room_for_the_permit_says_so(record: bytes) -> None:
-    done = plan(load_profile("ssc-v1"), contents(record))
+def test_a_generation_without_room_for_the_permit_says_so() -> None:
+    done = plan(load_profile("ssc-v1"), contents())
     assert any("no place for the work permit" in note.en for note in done.notes)
     assert all(not write.file.content for write in done.writes)
 
 
-def test_records_are_found_by_tag_where_a_card_numbers_them_otherwise(insert: Insert, record: bytes) -> None:
+def test_records_are_found_by_tag_where_a_card_numbers_them_otherwise(insert: Insert) -> None:
     file = pristine().file("SSSE/EF06")
     numbers = range(1, len(file.records) + 1)
     turned = [record.model_copy(update={"number": n}) for n, record in zip(numbers, file.records[::-1], strict=True)]
     card = VirtualCard.blank(with_file(file.model_copy(update={"records": tuple(turned)})))
     with insert(card) as transport:
-        write_card(SscCard.open(transport), contents(record))
+        write_card(SscCard.open(transport), contents())
         data = SscCard.open(transport).read()
     assert data.values["holder.sex"] == "2"
     assert [entry[0] for entry in card.memory.files["SSSE/EF06"]] == [0x0D, 0x0C, 0x0B, 0x0A, 0x4E, 0x09, 0x08]
 
 
-def test_a_record_with_an_unknown_tag_survives_and_is_shown(insert: Insert, record: bytes) -> None:
+def test_a_record_with_an_unknown_tag_survives_and_is_shown(insert: Insert) -> None:
     file = pristine().file("DF01/EF06")
     unknown = bytes.fromhex("E503414243")
     local = file.records[-1].model_copy(update={"number": 6, "tag": 0xE5, "length": 3, "field": ""})
     card = VirtualCard.blank(with_file(file.model_copy(update={"records": (*file.records, local)})))
     card.memory.files["DF01/EF06"][-1][:] = unknown
     with insert(card) as transport:
-        write_card(SscCard.open(transport), contents(record))
+        write_card(SscCard.open(transport), contents())
         data = SscCard.open(transport).read()
     assert bytes(card.memory.files["DF01/EF06"][-1]) == unknown
     assert [item.raw for item in data.items["DF01/EF06"] if item.record is None] == [unknown]
 
 
-def test_the_holders_number_comes_first_and_the_card_number_last(record: bytes) -> None:
-    writes = plan(load_profile("ssc-v3"), contents(record, photo=PHOTO)).writes
+def test_the_holders_number_comes_first_and_the_card_number_last() -> None:
+    writes = plan(load_profile("ssc-v3"), contents(photo=PHOTO)).writes
     assert writes[0].title.en == "social security number"
     assert writes[-1].title.en == "card number"
 
 
-def test_the_plan_of_a_blank_card_is_a_pure_function(record: bytes) -> None:
-    wanted = contents(record, photo=PHOTO)
+def test_the_plan_of_a_blank_card_is_a_pure_function() -> None:
+    wanted = contents(photo=PHOTO)
     first, second = (plan(load_profile("ssc-v2"), wanted) for _ in range(2))
     assert [write.command.encode() for write in first.writes] == [write.command.encode() for write in second.writes]
 
@@ -178,8 +176,8 @@ def _written_bytes(card: VirtualCard, wanted: CardContents) -> int:
 
 
 @pytest.mark.parametrize("profile", ["ssc-v2", "ssc-v3"])
-def test_a_card_torn_out_after_any_command_is_finished_by_writing_again(profile: str, record: bytes) -> None:
-    wanted = contents(record)
+def test_a_card_torn_out_after_any_command_is_finished_by_writing_again(profile: str) -> None:
+    wanted = contents()
     whole = blank(profile)
     with LocalTransport(whole) as transport:
         write_card(SscCard.open(transport), wanted)
@@ -200,9 +198,8 @@ def test_a_card_torn_out_after_any_command_is_finished_by_writing_again(profile:
 
 
 @pytest.mark.parametrize("profile", ["ssc-v2", "ssc-v3"])
-def test_a_renewal_torn_after_any_byte_leaves_the_old_or_the_new_permit(profile: str, record: bytes) -> None:
-    renewed = sign_permit(people.office(), people.application()).full
-    old, new = contents(record), contents(renewed)
+def test_a_renewal_torn_after_any_byte_leaves_the_old_or_the_new_permit(profile: str) -> None:
+    old, new = contents(), contents(RENEWED)
     count, seen = 0, []
     while True:
         card = blank(profile)
@@ -223,16 +220,16 @@ def test_a_renewal_torn_after_any_byte_leaves_the_old_or_the_new_permit(profile:
             write_card(SscCard.open(transport), new)
             after = SscCard.open(transport).read().permit
             assert after is not None
-            assert after.record == renewed
+            assert after.record == RENEWED
         if finished:
             break
         count += 1
-    assert seen.index(renewed) == len(seen) - 1, "the new permit may count only when its last byte is written"
-    assert set(seen[:-1]) == {record}
+    assert seen.index(RENEWED) == len(seen) - 1, "the new permit may count only when its last byte is written"
+    assert set(seen[:-1]) == {RECORD}
 
 
-def test_a_first_writing_torn_after_any_byte_is_finished_later(record: bytes) -> None:
-    wanted = contents(record)
+def test_a_first_writing_torn_after_any_byte_is_finished_later() -> None:
+    wanted = contents()
     whole = blank("ssc-v3")
     with LocalTransport(whole) as transport:
         write_card(SscCard.open(transport), wanted)
@@ -253,39 +250,39 @@ class _Forgets(Fault):
         return b"\x90\x00" if command[1] == 0xDC else self.card.transmit(command)
 
 
-def test_a_card_that_forgets_is_found_out_by_reading_back(record: bytes) -> None:
+def test_a_card_that_forgets_is_found_out_by_reading_back() -> None:
     with LocalTransport(_Forgets(blank("ssc-v3"))) as transport, pytest.raises(ReadBackError) as error:
-        write_card(SscCard.open(transport), contents(record))
+        write_card(SscCard.open(transport), contents())
     assert error.value.where == "SSSE/EF06 #1"
 
 
-def test_a_refused_write_names_the_step_and_no_personal_data(record: bytes) -> None:
+def test_a_refused_write_names_the_step_and_no_personal_data() -> None:
     numbers = range(20, 80)
     messages = []
     for number in numbers:
         with LocalTransport(WrongStatus(blank("ssc-v3"), number, 0x6982)) as transport:
             try:
-                write_card(SscCard.open(transport), contents(record))
+                write_card(SscCard.open(transport), contents())
             except StatusError as error:
                 messages.append(str(error))
     assert any("UPDATE SSSE/EF06 #2 姓名" in message for message in messages)
     assert not any("ERIKSSON" in message or "L898902C3" in message for message in messages)
 
 
-def test_a_value_that_cannot_be_stored_is_an_input_error_before_anything_is_written(record: bytes) -> None:
+def test_a_value_that_cannot_be_stored_is_an_input_error_before_anything_is_written() -> None:
     card = blank("ssc-v3")
     before = memory_of(card)
-    wanted = contents(record)
-    wanted = CardContents({**wanted.values, "holder.address_region": "not digits"}, None, record)
+    wanted = contents()
+    wanted = CardContents({**wanted.values, "holder.address_region": "not digits"}, None, RECORD)
     with LocalTransport(card) as transport, pytest.raises(InputError):
         write_card(SscCard.open(transport), wanted)
     assert memory_of(card) == before
 
 
-def test_progress_counts_every_write(record: bytes) -> None:
+def test_progress_counts_every_write() -> None:
     calls: list[tuple[int, int]] = []
     with LocalTransport(blank("ssc-v3")) as transport:
-        done = write_card(SscCard.open(transport), contents(record), progress=lambda *call: calls.append(call))
+        done = write_card(SscCard.open(transport), contents(), progress=lambda *call: calls.append(call))
     assert calls == [(number, len(done.writes)) for number in range(1, len(done.writes) + 1)]
 
 
@@ -297,40 +294,39 @@ def test_contents_leave_out_what_the_holder_has_not() -> None:
         sex=people.holder().sex,
         document_number="C01X00T47",
     )
-    office = people.office()
-    application = people.application(holder=bare)
-    wanted = card_contents(office, application, "JYX000010", sign_permit(office, application), load_profile("ssc-v3"))
+    identity = CardIdentity(number="JYX000010", issued_on=date(2026, 12, 1), expires_on=date(2036, 12, 1))
+    wanted = CardContents.of(bare, people.permit(), identity)
     assert "holder.phone" not in wanted.values
     assert "card.institution" not in wanted.values
     assert wanted.values["holder.social_security_number"] == "DEU000000C01X00T47"
 
 
-def test_a_card_without_a_record_gets_the_rest_and_the_clerk_is_told(insert: Insert, record: bytes) -> None:
+def test_a_card_without_a_record_gets_the_rest_and_the_clerk_is_told(insert: Insert) -> None:
     file = pristine().file("DF01/EF06")
     fewer = VirtualCard.blank(with_file(file.model_copy(update={"records": file.records[:2]})))
     with insert(fewer) as transport:
-        done = write_card(SscCard.open(transport), contents(record))
-        assert write_card(SscCard.open(transport), contents(record)).writes == ()
+        done = write_card(SscCard.open(transport), contents())
+        assert write_card(SscCard.open(transport), contents()).writes == ()
     assert [note.en for note in done.notes] == ["the card has no record for: telephone"]
 
 
-def test_a_card_without_a_file_gets_the_rest_and_the_clerk_is_told(insert: Insert, record: bytes) -> None:
+def test_a_card_without_a_file_gets_the_rest_and_the_clerk_is_told(insert: Insert) -> None:
     card = blank("ssc-v3")
     del card.memory.files["DF01/EF09"]
     with insert(VirtualCard(card.profile, card.memory)) as transport:
-        done = write_card(SscCard.open(transport), contents(record))
+        done = write_card(SscCard.open(transport), contents())
     assert {note.en for note in done.notes} == {
         "the card has no record for: employer",
         "the card has no record for: organisation code",
     }
 
 
-def test_a_card_without_a_record_for_the_card_number_is_refused_untouched(insert: Insert, record: bytes) -> None:
+def test_a_card_without_a_record_for_the_card_number_is_refused_untouched(insert: Insert) -> None:
     file = pristine().file("SSSE/EF05")
     renamed = file.records[-1].model_copy(update={"tag": 0xE7})
     card = VirtualCard.blank(with_file(file.model_copy(update={"records": (*file.records[:-1], renamed)})))
     before = memory_of(card)
     with insert(card) as transport, pytest.raises(CardRefused) as refused:
-        write_card(SscCard.open(transport), contents(record))
+        write_card(SscCard.open(transport), contents())
     assert refused.value.where == "SSSE/EF05"
     assert memory_of(card) == before

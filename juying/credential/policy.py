@@ -7,21 +7,19 @@ member is accepted. Times are whole seconds::
      "categories": ["A", "B"], "tiers": ["full"], "max_status_age": 86400, "stale_status": "refuse"}
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from difflib import get_close_matches
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, Self
 
 from juying.credential.claims import Tier
+from juying.credential.strict_json import members, parse, read_bytes
 from juying.errors import InputError
 from juying.model import PermitCategory
 from juying.text import Text
 
-MAX_FILE = 1 << 16
+MAX_FILE = 1 << 20
 _SECOND, _MINUTE, _HOUR, _DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -100,21 +98,15 @@ class Policy:
         """Read a policy file; raises InputError that names the file and what is wrong in it."""
         path = Path(path)
         try:
-            return cls.from_dict(_read_json(path))
+            return cls.from_dict(parse(read_bytes(path, limit=MAX_FILE)))
         except InputError as error:
             raise InputError(*error.text, where=str(path)) from None
 
     @classmethod
-    def from_dict(cls, members: object) -> Self:
+    def from_dict(cls, document: object) -> Self:
         """The policy out of plain JSON values; raises InputError."""
-        if not isinstance(members, Mapping):
-            raise InputError("策略须为 JSON 对象", "a policy has to be a JSON object")
-        names = [field.name for field in fields(cls)]
-        for name in members:
-            if name not in names:
-                nearest = get_close_matches(str(name), names, n=1, cutoff=0.0)[0]
-                raise InputError(f"未知成员，最接近的是 {nearest}", f"unknown member, the nearest is {nearest}")
-        values: dict[str, Any] = {name: _value(name, value) for name, value in members.items()}
+        given = members(document, (), optional=[field.name for field in fields(cls)])
+        values: dict[str, Any] = {name: _value(name, value) for name, value in given.items()}
         return cls(**values)
 
     def to_dict(self) -> dict[str, object]:
@@ -164,26 +156,3 @@ def _word(name: str, word: object) -> object:
         known = ", ".join(words)
         raise InputError(f"{name} 只能用 {known}", f"{name} knows only {known}")
     return words[word]
-
-
-def _read_json(path: Path) -> object:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise InputError(
-            f"策略文件读不出来（{error.strerror}）", f"the policy file cannot be read ({error.strerror})"
-        ) from None
-    if len(data) > MAX_FILE:
-        raise InputError("策略文件超过 64 KiB", "the policy file is larger than 64 KiB")
-    try:
-        return json.loads(data, object_pairs_hook=_unique_members)
-    except (ValueError, RecursionError):
-        raise InputError("不是有效的 JSON", "this is no JSON") from None
-
-
-def _unique_members(members: list[tuple[str, object]]) -> dict[str, object]:
-    unique = dict(members)
-    if len(unique) < len(members):
-        raise InputError("有重复的成员", "a member stands twice")
-    return unique

@@ -6,6 +6,8 @@ from hashlib import sha256
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from juying.codec import cbor, cose
 from juying.credential.claims import Tier
@@ -17,6 +19,8 @@ from juying.credential.status import Status
 from juying.credential.trust import TrustList
 from juying.credential.trusted_key import KeyUse
 from juying.credential.verify import Outcome, Verdict
+from juying.crypto import sm2
+from juying.crypto.signing import Algorithm, VerifyKey, key_id
 from juying.model import PermitCategory
 from tests.credential.samples import (
     ISSUED,
@@ -346,6 +350,43 @@ def test_key_of_one_region_signs_for_another() -> None:
     assert found.verdict is Verdict.BAD_ISSUER_SIG
     assert failed_at(found) == "entitlement"
     assert check(GOOD, TrustList([trusted(region="330000")])).verdict is Verdict.VALID
+
+
+SM2_CURVE = bytes.fromhex(
+    "FFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFC"
+    "28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93"
+    "32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7"
+    "BC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0"
+)
+
+
+def sm3(data: bytes) -> bytes:
+    digest = hashes.Hash(hashes.SM3())
+    digest.update(data)
+    return digest.finalize()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "verdict"),
+    [
+        (b"1234567812345678", Verdict.VALID),
+        (b"", Verdict.BAD_ISSUER_SIG),
+        (b"1234567812345679", Verdict.BAD_ISSUER_SIG),
+        (b"issuer@example.org", Verdict.BAD_ISSUER_SIG),
+    ],
+    ids=["ours", "OpenSSL below 4.0", "one digit off", "the issuer's own"],
+)
+def test_wrong_sm2_id(identifier: bytes, verdict: Verdict) -> None:
+    """The identifier is hashed before the message (GB/T 32918.2, 5.5); another one makes another signature."""
+    secret, point = sm2.backend().generate()
+    key = VerifyKey(bytes([2 + point[-1] % 2]) + point[:32], Algorithm.SM2)
+    protected = cose.protected_header(Algorithm.SM2, key_id(key))
+    who = sm3((len(identifier) * 8).to_bytes(2) + identifier + SM2_CURVE + point)
+    digest = sm3(who + cose.to_be_signed(protected, PARTS.payload))
+    signature = b"".join(part.to_bytes(32) for part in decode_dss_signature(sm2.backend().sign(secret, digest)))
+    issuer = replace(trusted(), kid=key_id(key), key=key)
+    found = check(cose.encode(protected, PARTS.payload, signature), TrustList([issuer]))
+    assert found.verdict is verdict
 
 
 # Revocation

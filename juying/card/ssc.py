@@ -114,9 +114,9 @@ class SscCard:
         )
 
     def value(self, field: str) -> Content:
-        """What the card holds in one model field, None when it was never written or has no place.
+        """What the card holds in one model field; None when it was never written, makes no sense, or has no place.
 
-        Raises `StatusError` and `DecodeError`.
+        Raises `StatusError`.
         """
         values: dict[str, Content] = {}
         for file, record in self.profile.by_field(field):

@@ -54,7 +54,7 @@ build/.packages: Makefile
 $(VENV)/.installed: setup.cfg pyproject.toml build/.packages
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip >= 24'
-	$(BIN)/python -m pip install --quiet --editable '.[office,scan,services,sm,test,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[office,scan,services,sm,wallet,test,lint]'
 	@touch $@
 
 clean:

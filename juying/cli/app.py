@@ -7,7 +7,7 @@ import typer
 from typer.main import get_command
 
 from juying import __version__
-from juying.cli import cards, credentials, issuing, profiles, readers, trust, virtual
+from juying.cli import cards, credentials, issuing, profiles, readers, trust, virtual, wallet
 from juying.cli.commands import Commands
 from juying.cli.output import Exit, fail, print_text
 from juying.errors import CardError, JuyingError
@@ -27,6 +27,7 @@ app.add_typer(profiles.app, name="profile")
 app.add_typer(virtual.app, name="virtual")
 app.add_typer(credentials.app, name="credential")
 app.add_typer(trust.app, name="trust")
+app.add_typer(wallet.app, name="wallet")
 
 
 def _show_version(wanted: bool) -> None:

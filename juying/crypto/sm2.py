@@ -67,7 +67,7 @@ class Sm2PublicKey:
         """
         self._point = decompress(point)
         self._backend = backend()
-        self._digest = _Digest(self._point)
+        self._digest = Digest(self._point)
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         """True when ``signature`` (64 bytes ``r || s``) is this key's over ``message``."""
@@ -105,7 +105,7 @@ class Sm2PrivateKey:
         self._backend = backend()
         self.secret = secret
         self.point = point
-        self._digest = _Digest(point)
+        self._digest = Digest(point)
         self.public_key = _compress(point)
         in_range = len(secret) == 32 and 0 < int.from_bytes(secret) < _N - 1
         if not in_range or not Sm2PublicKey(self.public_key).verify(self.sign(b""), b""):
@@ -146,18 +146,20 @@ def _compress(point: bytes) -> bytes:
     return compressed
 
 
-class _Digest:
+class Digest:
     """What SM2 signs for a message: SM3 over a digest of identifier, curve and public key, and the message."""
 
     __slots__ = ("_started",)
 
     def __init__(self, point: bytes) -> None:
+        """Take the public key, 64 bytes ``x || y``."""
         self._started = hashes.Hash(hashes.SM3())
         whose = hashes.Hash(hashes.SM3())
         whose.update(_PREAMBLE + point)
         self._started.update(whose.finalize())
 
     def of(self, message: bytes) -> bytes:
+        """The digest for a message, 32 bytes."""
         digest = self._started.copy()
         digest.update(message)
         return digest.finalize()
@@ -189,8 +191,8 @@ def backend() -> Backend:
 def _passes(found: Backend) -> bool:
     """The example of the standard verifies, an altered one does not, and signatures are right and never the same."""
     published = int.from_bytes(_EXAMPLE_SIGNATURE[:32]), int.from_bytes(_EXAMPLE_SIGNATURE[32:])
-    digest = _Digest(_EXAMPLE_POINT).of(_EXAMPLE_MESSAGE)
-    altered = _Digest(_EXAMPLE_POINT).of(_EXAMPLE_MESSAGE + b"\0")
+    digest = Digest(_EXAMPLE_POINT).of(_EXAMPLE_MESSAGE)
+    altered = Digest(_EXAMPLE_POINT).of(_EXAMPLE_MESSAGE + b"\0")
     first, second = found.sign(_EXAMPLE_SECRET, digest), found.sign(_EXAMPLE_SECRET, digest)
     return (
         found.verify(_EXAMPLE_POINT, digest, encode_dss_signature(*published))

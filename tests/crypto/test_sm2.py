@@ -190,7 +190,7 @@ def failing(*_: object) -> bytes:
     raise gmssl_pyx.GmsslInnerError
 
 
-SAME = gmssl_pyx.sm2_sign_sm3_digest(SECRET, sm2._Digest(X + Y).of(MESSAGE))
+SAME = gmssl_pyx.sm2_sign_sm3_digest(SECRET, sm2.Digest(X + Y).of(MESSAGE))
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,47 @@
-"""Credential: signing and verifying against the raw primitive of `cryptography`, sizes, and pictures.
+"""Credential: issuing and verifying against the raw primitives, other parts of the way, and sizes.
 
-"Raw" is nothing but the ES256 operation on a message as long as ours, with the signature as the library wants it.
-"Ours" is everything between claims and COSE bytes: contents, CBOR, COSE and the signature; backwards also the trust
-list, every check and the verdict. Batches of both alternate, the best of each counts; compare ratios, not times.
+"Reference" is nothing but the primitive: keys loaded, messages as long as ours, signatures as the library wants them.
+"Measured" is everything between claims and COSE bytes, and between the bytes of a code and the verdict: CBOR, COSE,
+contents, trust list, the key of a holder never seen before, both signatures, status list, policy and replay cache.
+Every code is another one, and is shown once per round.
 
     python benchmarks/bench_credential.py
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import cycle
+from itertools import count, cycle, product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from common import Row, microseconds, show
+import gmssl_pyx
+from common import Row, microseconds, show, side_by_side
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from qrcode import QRCode
+from qrcode.constants import ERROR_CORRECT_L, ERROR_CORRECT_M
 
 from juying.codec import base45, cose
-from juying.codec.qr import Medium, draw_qr, read_qr
 from juying.credential.claims import Claims, StatusReference, Tier
 from juying.credential.issue import issue, to_text
-from juying.credential.picture import caption
+from juying.credential.policy import Assurance, Policy
+from juying.credential.presentation import EnrolledCredentials, by_reference, present
+from juying.credential.replay import MemoryReplayCache, ReplayCache, SharedReplayCache
+from juying.credential.status import StatusLists, sign_status_list
 from juying.credential.trust import TrustedKey, TrustList
-from juying.credential.verify import Verdict, verify
-from juying.crypto.signing import SoftwareSigner
+from juying.credential.verify import verify
+from juying.crypto.signing import Algorithm, SoftwareSigner
+from juying.crypto.sm2 import IDENTIFIER, decompress
 from juying.model import Employer, Holder, PermitCategory, Sex, WorkPermit
 from juying.text import Text
 
+HOLDERS = 100
+MOMENTS = range(-2, 2)  # seconds from now; each holder shows a code at each
+ROUNDS = 25
+CODES = HOLDERS * len(MOMENTS)
+ANY, SIGNED = Policy(), Policy(assurance=Assurance.HOLDER)
 NOW = datetime(2026, 12, 1, 4, tzinfo=UTC)
 STATUS = StatusReference(list_number=3, index=70_001)
 # The sample person: Latin and Chinese name, nationality, class, employer code, position, region, date of birth.
@@ -50,98 +65,173 @@ PERMIT = WorkPermit(
 )
 
 
+Action = Callable[[], object]
+PHONES = [SoftwareSigner.generate() for _ in range(HOLDERS)]
+
+
 def claims_of(tier: Tier, holder_key: bytes | None, status: StatusReference | None, number: int = 0) -> Claims:
     """The claims of the sample person; ``number`` tells the permits of many apart."""
     permit = replace(PERMIT, number=f"3310022026{number:05d}")
     return Claims.of(HOLDER, permit, tier=tier, issued_at=NOW, status=status, holder_key=holder_key)
 
 
-def speeds(signer: SoftwareSigner, trust: TrustList, holder_key: bytes) -> None:
-    """Claims to COSE bytes and back, next to the primitive."""
-    people = [claims_of(Tier.FULL, holder_key, STATUS, number) for number in range(64)]
-    credentials = [issue(claims, signer) for claims in people]
-    assert all(verify(one, trust, now=NOW).verdict is Verdict.VALID_STALE_STATUS for one in credentials)
+class Site:
+    """An issuer, the credentials of many holders, and a gate that has the issuer's key and status list."""
 
-    message = cose.parse(credentials[0]).to_be_signed
-    signature = cose.parse(credentials[0]).signature
+    def __init__(self, algorithm: Algorithm) -> None:
+        self.signer = SoftwareSigner.generate(algorithm)
+        key = TrustedKey.of(
+            self.signer,
+            issuer=Text("测试签发机关", "issuer of the benchmark"),
+            region="331000",
+            not_before=NOW,
+            not_after=NOW + timedelta(days=90),
+        )
+        self.trust = TrustList([key])
+        self.status = StatusLists()
+        token = sign_status_list(bytes(100_000), self.signer, number=STATUS.list_number, issued_at=NOW)
+        self.status.add(token, self.trust, now=NOW)
+        self.claims = [claims_of(Tier.FULL, phone.public_key, STATUS, number) for number, phone in enumerate(PHONES)]
+        self.credentials = [issue(claims, self.signer) for claims in self.claims]
+        self.enrolled = EnrolledCredentials(self.credentials)
+        self.message = cose.parse(self.credentials[0]).to_be_signed
+
+    def codes(self, make: Callable[..., bytes] = present) -> list[bytes]:
+        """What the holders show, each at every moment."""
+        shows = product(zip(self.credentials, PHONES, strict=True), MOMENTS)
+        return [make(one, phone, now=NOW + timedelta(seconds=off)) for (one, phone), off in shows]
+
+    def gate(
+        self, codes: list[bytes], policy: Policy = SIGNED, replay: Callable[[], ReplayCache] = MemoryReplayCache
+    ) -> Action:
+        """Let everybody in who shows one of ``codes``; a gate that has not seen any of them."""
+
+        def run() -> None:
+            known = {"policy": policy, "status": self.status, "replay": replay(), "references": self.enrolled}
+            for code in codes:
+                assert verify(code, self.trust, now=NOW, **known).accepted
+
+        return run
+
+
+def primitive(signer: SoftwareSigner, message: bytes) -> Action:
+    """Nothing but verifying ``message`` with the library of the signer's algorithm, as often as codes are shown."""
+    signature = signer.sign(message)
     der = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
-    raw_private = ec.generate_private_key(ec.SECP256R1())
-    raw_public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), signer.public_key)
-    deterministic = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-    plain = ec.ECDSA(hashes.SHA256())
+    if signer.algorithm is Algorithm.SM2:
+        point = decompress(signer.public_key)
 
-    next_claims, next_credential = cycle(people).__next__, cycle(credentials).__next__
-    raw_sign, sign, raw_verify, check, refuse = microseconds(
-        lambda: raw_private.sign(message, deterministic),
-        lambda: issue(next_claims(), signer),
-        lambda: raw_public.verify(der, message, plain),
-        lambda: verify(next_credential(), trust, now=NOW),
-        lambda: verify(b"", trust, now=NOW),
+        def run() -> None:
+            for _ in range(CODES):
+                gmssl_pyx.sm2_verify(point, message, der, signer_id=IDENTIFIER)
+
+    else:
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), signer.public_key)
+        scheme = ec.ECDSA(hashes.SHA256())
+
+        def run() -> None:
+            for _ in range(CODES):
+                key.verify(der, message, scheme)
+
+    return run
+
+
+def issuing(site: Site) -> list[Row]:
+    """Claims to COSE bytes, and these to what the phone shows."""
+    raw, scheme = ec.generate_private_key(ec.SECP256R1()), ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+    claims, shows = cycle(site.claims).__next__, cycle(zip(site.credentials, PHONES, strict=True)).__next__
+    raw_sign, sign, show_code = microseconds(
+        lambda: raw.sign(site.message, scheme),
+        lambda: issue(claims(), site.signer),
+        lambda: present(*shows(), now=NOW),
         calls=100,
         rounds=40,
     )
-    data = credentials[0]
+    return [
+        Row("issue: claims to COSE bytes", sign, raw_sign, "ES256", "µs", 2.5),
+        Row("present: COSE bytes to those of a code", show_code, raw_sign, "ES256", "µs"),
+    ]
+
+
+def verifying(es256: Site, sm2: Site, folder: Path) -> list[Row]:
+    """The bytes of a code to the verdict."""
+    fresh = (SharedReplayCache(folder / f"{number}.db") for number in count())
+    runs = [
+        primitive(es256.signer, es256.message),
+        primitive(PHONES[0], bytes(60)),
+        primitive(sm2.signer, sm2.message),
+        es256.gate(es256.credentials * len(MOMENTS), ANY),
+        es256.gate(es256.codes()),
+        es256.gate(es256.codes(by_reference)),
+        es256.gate(es256.codes(), replay=lambda: next(fresh)),
+        sm2.gate(sm2.codes()),
+    ]
+    issuer, holder, sm2_issuer, static, whole, reference, shared, with_sm2 = (
+        timing.best / CODES * 1e6 for timing in side_by_side(*runs, rounds=ROUNDS)
+    )
+    both = issuer + holder
+    return [
+        Row("static: issuer ES256, status", static, issuer, "ES256", "µs"),
+        Row("shown: issuer and holder ES256, status, replay", whole, both, "2 x ES256", "µs", 1.5),
+        Row("the same by reference", reference, both, "2 x ES256", "µs"),
+        Row("the same with a replay cache in a file", shared, both, "2 x ES256", "µs"),
+        Row("shown: issuer SM2, holder ES256, status, replay", with_sm2, sm2_issuer, "SM2", "µs", 1.3),
+    ]
+
+
+def others(site: Site) -> list[Row]:
+    """Base45, and a code that is none of ours."""
+    data = site.codes()[0]
     text = base45.encode(data)
-    encode, decode = microseconds(lambda: base45.encode(data), lambda: base45.decode(text))
-    rows = [
-        Row("sign: claims to COSE bytes", sign, raw_sign, "raw ES256", "µs", 2.5),
-        Row("verify: COSE bytes to verified claims", check, raw_verify, "raw ES256", "µs", 1.5),
-        Row("refuse what is no credential", refuse, raw_verify, "raw ES256", "µs"),
+    encode, decode, refuse = microseconds(
+        lambda: base45.encode(data), lambda: base45.decode(text), lambda: verify(b"", site.trust, now=NOW)
+    )
+    return [
         Row(f"base45, {len(data)} bytes: encode", encode, unit="µs"),
         Row(f"base45, {len(data)} bytes: decode", decode, unit="µs"),
+        Row("refuse what is no credential", refuse, unit="µs"),
     ]
-    show("Credential", rows)
 
 
-def sizes(signer: SoftwareSigner, holder_key: bytes) -> None:
-    """Bytes and characters of the sample person's credentials."""
-    print(f"\n{'':<44} {'bytes':>9} {'text':>9} {'QR L/M':>9}  target")
-    for tier, key, status, target in (
-        (Tier.FULL, holder_key, STATUS, "<= 250 bytes"),
-        (Tier.MINIMAL, holder_key, STATUS, "<= 190 bytes"),
-        (Tier.FULL, None, None, ""),
-        (Tier.MINIMAL, None, None, ""),
-    ):
-        credential = issue(claims_of(tier, key, status), signer)
-        text = to_text(credential)
-        versions = "/".join(str((draw_qr(text, medium=medium).width // 8 - 8 - 17) // 4) for medium in Medium)
-        what = f"{tier.name.lower()}, {'holder key and status' if key else 'bearer, no status'}"
-        print(f"{what:<44} {len(credential):>9} {len(text):>9} {versions:>9}  {target}")
+def sizes(es256: Site, sm2: Site) -> list[Row]:
+    """Bytes of what the sample person shows, and the QR versions that it needs on screen and on paper."""
+    phone, named = PHONES[0], {"audience": "gate", "nonce": bytes(8)}
+    full, full_sm2 = es256.credentials[0], sm2.credentials[0]
+    minimal = issue(claims_of(Tier.MINIMAL, phone.public_key, STATUS), es256.signer)
+    bearer = issue(claims_of(Tier.FULL, None, None), es256.signer)
+    return [
+        _size("full, static", full, 250),
+        _size("full, static, SM2 issuer", full_sm2, 254),
+        _size("minimal, static", minimal, 190),
+        _size("full for paper: bearer, no status", bearer),
+        _size("full, shown", present(full, phone, now=NOW), 322),
+        _size("full, shown, SM2 issuer", present(full_sm2, phone, now=NOW), 326),
+        _size("minimal, shown", present(minimal, phone, now=NOW)),
+        _size("full, shown to a terminal, with its nonce", present(full, phone, now=NOW, **named), 336),
+        _size("full, by reference", by_reference(full, phone, now=NOW), 84),
+    ]
 
 
-def pictures(signer: SoftwareSigner, trust: TrustList, holder_key: bytes) -> None:
-    """Drawing and reading a full credential."""
-    credential = issue(claims_of(Tier.FULL, holder_key, STATUS), signer)
-    text = to_text(credential)
-    below = caption(claims_of(Tier.FULL, holder_key, STATUS))
-    picture = draw_qr(text, medium=Medium.PAPER, caption=below)
-    draw, read, all_of_it = microseconds(
-        lambda: draw_qr(text, medium=Medium.PAPER, caption=below),
-        lambda: read_qr(picture),
-        lambda: verify(read_qr(picture), trust, now=NOW),
-        calls=5,
-        rounds=5,
-    )
-    print(f"\n{'draw for paper, with caption':<44} {draw / 1e3:>9.1f} ms")
-    print(f"{'read a picture':<44} {read / 1e3:>9.1f} ms")
-    print(f"{'picture to verdict':<44} {all_of_it / 1e3:>9.1f} ms")
+def _size(what: str, data: bytes, most: int | None = None) -> Row:
+    versions = [_version(to_text(data), level) for level in (ERROR_CORRECT_L, ERROR_CORRECT_M)]
+    against = "QR {}-L, {}-M".format(*versions)
+    return Row(what, len(data), most, against, "bytes", 1 if most else None)
+
+
+def _version(text: str, level: int) -> int:
+    code = QRCode(error_correction=level, mask_pattern=0)
+    code.add_data(text, optimize=0)
+    return int(code.best_fit())
 
 
 def main() -> None:
     """Measure and print."""
-    signer = SoftwareSigner.generate()
-    holder_key = SoftwareSigner.generate().public_key
-    key = TrustedKey.of(
-        signer,
-        issuer=Text("测试签发机关", "issuer of the benchmark"),
-        region="331000",
-        not_before=NOW,
-        not_after=NOW + timedelta(days=90),
-    )
-    trust = TrustList([key])
-    speeds(signer, trust, holder_key)
-    sizes(signer, holder_key)
-    pictures(signer, trust, holder_key)
+    es256, sm2 = Site(Algorithm.ES256), Site(Algorithm.SM2)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        show("Issuing and showing", issuing(es256))
+        show("\nVerifying", verifying(es256, sm2, Path(folder)))
+    show("\nOther parts", others(es256))
+    show("\nSizes", sizes(es256, sm2))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """``juying issue``."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from juying.issuance.office import Office
     from juying.issuance.report import RowResult
     from juying.issuance.run import Progress
-
-PASSWORD = "JUYING_KEY_PASSWORD"  # noqa: S105 - the name of the variable
 
 
 def issue(
@@ -80,6 +77,7 @@ def issue(
 
 
 def _office(key: Path | None, trust: Path | None, region: str, institution: str, *, throw_away: bool) -> "Office":
+    from juying.cli.passwords import key_password
     from juying.credential.trust import TrustList
     from juying.crypto.signing import SoftwareSigner
     from juying.issuance.demo_keys import FOLDER, demonstration_keys, throw_away_keys
@@ -88,29 +86,12 @@ def _office(key: Path | None, trust: Path | None, region: str, institution: str,
     if (key is None) != (trust is None):
         raise InputError("--key 和 --trust 必须一起给出", "--key and --trust go together")
     if key is not None and trust is not None:
-        signer, trusted = SoftwareSigner.load(key, _password(key)), TrustList.load(trust)
+        signer, trusted = SoftwareSigner.load(key, key_password(key)), TrustList.load(trust)
     elif throw_away:
         signer, trusted = throw_away_keys(region=region)
     else:
         signer, trusted = demonstration_keys(FOLDER, region=region)
     return Office(signer=signer, trust=trusted, region=region, institution=institution)
-
-
-def _password(key: Path) -> str | None:
-    """The pass phrase of an encrypted key file, None for one in the clear."""
-    try:
-        if b"ENCRYPTED" not in key.read_bytes():
-            return None
-    except OSError:
-        return None
-    known = os.environ.get(PASSWORD)
-    if known is None and not sys.stdin.isatty():
-        raise InputError(
-            f"密钥文件有口令，请设环境变量 {PASSWORD}",
-            f"the key file has a pass phrase: put it into the environment variable {PASSWORD}",
-            where=str(key),
-        )
-    return known if known is not None else typer.prompt("口令 / pass phrase", hide_input=True, err=True)
 
 
 def _blanks(profile: "Profile", region: str, reader: str | None) -> "Blanks":

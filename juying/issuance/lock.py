@@ -29,6 +29,7 @@ def _take(folder: Path, wait: float) -> sqlite3.Connection:
         # A generator that nobody ended may be closed by another thread.
         lock = sqlite3.connect(folder / LOCK_FILE, timeout=wait, isolation_level=None, check_same_thread=False)
         try:
+            lock.execute("PRAGMA journal_mode = MEMORY")  # nothing is ever written: no second file
             lock.execute("BEGIN EXCLUSIVE")
         except BaseException:
             lock.close()

@@ -9,6 +9,7 @@
     │   ├── ProfileError          a profile file is wrong (file, line, nearest known key)
     │   └── DecodeError           bytes or text that no parser of ours accepts
     ├── KeyUseError               a key is missing, unusable or may not be used for this
+    ├── PlatformUnavailable       a server could not be asked, so nothing can be said
     └── CardError                 reader or card
         ├── TransportError        no connection to the card
         │   ├── ServiceUnavailable    the smart-card service is not running
@@ -87,6 +88,10 @@ class DecodeError(InputError):
 
 class KeyUseError(JuyingError):
     """A key is missing, cannot be used, or may not be used for this."""
+
+
+class PlatformUnavailable(JuyingError):
+    """A server could not be asked, or its answer was not understood: nothing can be said, least of all "no"."""
 
 
 class CardError(JuyingError):

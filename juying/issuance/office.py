@@ -13,9 +13,9 @@ from juying.codec.spec import Profile
 from juying.credential.claims import Claims, Tier
 from juying.credential.issue import issue
 from juying.credential.trust import TrustList
-from juying.credential.verify import Verdict, verify
+from juying.credential.verify import Outcome, Verdict, Verification, verify
 from juying.crypto.signing import Signer
-from juying.errors import KeyUseError, ReadBackError
+from juying.errors import InputError, KeyUseError, ReadBackError
 from juying.issuance.intake import Application
 from juying.issuance.photo import card_photo
 from juying.model import CardIdentity
@@ -75,8 +75,8 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
     """Sign the permit of ``application`` in both tiers.
 
     Credentials of an earlier run are kept where they say the same and still verify, so that signing twice changes
-    nothing. Raises `FieldError` or `RecordError` for a permit that cannot be signed, such as one that has expired,
-    and `KeyUseError` when no terminal would accept the signature: before any card is touched.
+    nothing. Raises `KeyUseError` when the key may not sign now, and `InputError` for a permit that cannot be signed,
+    such as one that has expired or is not this key's to sign: before any card is touched.
     """
     office.check_key()
     now = office.clock()
@@ -92,19 +92,24 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
             if same and found.verdict in _GOOD:
                 return earlier
         record = issue(claims, office.signer)
-        verdict = verify(record, office.trust, now=now).verdict
-        if verdict not in _GOOD:
-            raise KeyUseError(
-                f"刚签发的许可未通过验证（{verdict.text.zh}），请检查签发密钥和时钟",
-                f"the permit just signed does not verify ({verdict.text.en}): check the signing key and the clock",
-                where=office.signer.kid.hex(),
-            )
+        _refuse_worthless(verify(record, office.trust, now=now))
         return record
 
     return Credentials(
         full=signed(Tier.FULL, previous.full if previous else None),
         minimal=signed(Tier.MINIMAL, previous.minimal if previous else None),
     )
+
+
+def _refuse_worthless(found: Verification) -> None:
+    """Raise `InputError` for what was just signed and no terminal would accept."""
+    if found.verdict not in _GOOD:
+        failed = (check.reason for check in found.checks if check.outcome is Outcome.FAIL)
+        reason = next(failed, found.verdict.text)
+        raise InputError(
+            f"用此密钥签发的许可不会被接受（{reason.zh}），未作任何改动",
+            f"signed with this key the permit would not be accepted ({reason.en}); nothing was changed",
+        )
 
 
 def issue_card(

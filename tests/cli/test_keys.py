@@ -126,3 +126,12 @@ def test_a_dry_run_makes_no_keys_and_needs_none(juying: Juying, home: Path) -> N
     path = sheet(applicant())
     assert juying("issue", path, "--dry-run").status == 0
     assert list(home.iterdir()) == [home / path]
+
+
+def test_a_permit_of_another_region_costs_its_row_only(juying: Juying) -> None:
+    own_key()
+    done = juying("issue", sheet(applicant(0, region="440300"), applicant(1)), "--out", "out", *OWN, "--json")
+    assert done.status == 1
+    assert [row["outcome"] for row in done.document["rows"]] == ["invalid", "issued"]
+    assert "region" in done.document["rows"][0]["error"]
+    assert len(list(Path("out").glob("JY*"))) == 1

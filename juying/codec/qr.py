@@ -1,22 +1,22 @@
-"""QR codes: drawing a picture with a caption, and reading one.
+"""QR codes: the symbol of a text, its picture with a caption, and reading one.
 
 A text of the alphanumeric set (such as base45) becomes a single alphanumeric segment. Screens get error correction
 level L: at one physical size fewer modules read better than more redundancy. Paper gets M, against dirt and glare.
+
+With the extra ``scan`` installed its library makes the symbols, many times as fast as ``qrcode`` does.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 from io import BytesIO
+from itertools import groupby
+from math import ceil
 from pathlib import Path
 
-import qrcode
-from PIL import Image, ImageDraw, ImageFont
-from PIL.ImageFont import FreeTypeFont
-from qrcode.constants import ERROR_CORRECT_L, ERROR_CORRECT_M
-from qrcode.exceptions import DataOverflowError
+from PIL import Image
 
+from juying.codec.png import grey_png
 from juying.errors import InputError
 from juying.files import write_atomically
 from juying.text import Text
@@ -26,26 +26,8 @@ MODULE = 8  # pixels; at 300 dpi 0.68 mm, and half of it is still sharp
 PAPER_DPI = 300
 MAX_PIXELS = 50_000_000  # of a picture that is read
 
-# Fonts with Chinese characters by file name, as Pillow finds them in the folders of the system; the number is the
-# face with Simplified Chinese shapes in a collection.
-CJK_FONTS = (
-    ("NotoSansCJK-Regular.ttc", 2),
-    ("NotoSansSC-Regular.otf", 0),
-    ("SourceHanSansSC-Regular.otf", 0),
-    ("wqy-microhei.ttc", 0),
-    ("wqy-zenhei.ttc", 0),
-    ("PingFang.ttc", 0),
-    ("Hiragino Sans GB.ttc", 0),
-    ("STHeiti Medium.ttc", 0),
-    ("msyh.ttc", 0),
-    ("simhei.ttf", 0),
-    ("DroidSansFallbackFull.ttf", 0),
-)
-
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # no format whose reader runs other programs
-_SMALLEST = 14  # pixels, of a letter
-_GREYS = 16
-_INK, _PALE_INK, _WHITE = 0x00, 0x55, 0xFF  # all three are among the sixteen greys
+_WHITE = 0xFF
 
 
 class Medium(StrEnum):
@@ -54,41 +36,102 @@ class Medium(StrEnum):
     SCREEN = "screen"
     PAPER = "paper"
 
+    @property
+    def level(self) -> str:
+        """The level of error correction, ``L`` or ``M``."""
+        return "L" if self is Medium.SCREEN else "M"
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """The modules of a QR code without quiet zone: ``side`` rows of ``side`` bytes, 0 dark and 255 light."""
+
+    side: int
+    modules: bytes = field(repr=False)
+
+    @property
+    def version(self) -> int:
+        """1 to 40."""
+        return (self.side - 17) // 4
+
+    def rows(self, across: int = 1) -> list[bytes]:
+        """The modules of each row, every module ``across`` bytes wide."""
+        symbol = Image.frombytes("L", (self.side, self.side), self.modules)
+        width = self.side * across
+        wide = symbol.resize((width, self.side), Image.Resampling.NEAREST).tobytes()
+        return [wide[start : start + width] for start in range(0, len(wide), width)]
+
+    def dark_runs(self) -> Iterator[tuple[int, int, int, int]]:
+        """The dark modules as rectangles one module high: x, y, width and height in modules."""
+        for y, row in enumerate(self.rows()):
+            x = 0
+            for module, run in groupby(row):
+                length = len(list(run))
+                if module != _WHITE:
+                    yield x, y, length, 1
+                x += length
+
+
+def encode_qr(text: str, *, medium: Medium = Medium.SCREEN) -> Symbol:
+    """The QR symbol of ``text``. Raises InputError when it is empty or does not fit into one."""
+    try:
+        import zxingcpp
+    except ImportError:
+        return _encode_slowly(text, medium)
+    try:
+        code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level=medium.level)
+    except ValueError:
+        raise _does_not_fit() from None
+    modules = Image.fromarray(zxingcpp.write_barcode_to_image(code, scale=1, add_quiet_zones=False))
+    return Symbol(modules.width, modules.tobytes())
+
 
 def draw_qr(text: str, *, medium: Medium = Medium.SCREEN, caption: Sequence[Text] = ()) -> Image.Image:
-    """Draw ``text`` as a QR code with its quiet zone, and the caption centred below.
+    """Draw ``text`` as a QR code with its quiet zone, and the caption centred below: what `png_qr` writes."""
+    with Image.open(BytesIO(png_qr(text, medium=medium, caption=caption))) as picture:
+        picture.load()
+        return picture
 
-    The first line of the caption is the larger one. Each line shows its Chinese above its English when a font
-    with the characters is found, and English alone otherwise. Returns a picture of two colours, or sixteen greys
-    when it has a caption. Raises InputError when the text does not fit into a QR code.
+
+def png_qr(text: str, *, medium: Medium = Medium.SCREEN, caption: Sequence[Text] = ()) -> bytes:
+    """Draw ``text`` as a QR code with its quiet zone and the caption centred below, as a PNG file.
+
+    The first line of the caption is the larger one. Each line shows its Chinese above its English when fonts with the
+    characters are found, and English alone otherwise. The picture has sixteen greys; for paper it carries its
+    resolution, `PAPER_DPI`, so that it prints at 0.68 mm a module. Raises InputError when the text does not fit into a
+    QR code.
     """
-    symbol = _draw_symbol(text, ERROR_CORRECT_L if medium is Medium.SCREEN else ERROR_CORRECT_M)
-    if not caption:
-        return symbol
-    lines = _lay_out(caption, symbol.width - 2 * MODULE)
-    width = max(symbol.width, *(round(line.width) + 2 * MODULE for line in lines))
-    height = symbol.height + sum(line.height for line in lines) + MODULE
-    picture = Image.new("L", (width, height), _WHITE)
-    picture.paste(symbol, ((width - symbol.width) // 2, 0))
-    pen = ImageDraw.Draw(picture)
-    top = symbol.height
+    from juying.codec.caption import lay_out, packed_strip
+
+    symbol = encode_qr(text, medium=medium)
+    side = (symbol.side + 2 * QUIET_ZONE) * MODULE
+    lines = lay_out(caption, side - 2 * MODULE)
+    width = max([side, *(2 * ceil(line.width / 2 + MODULE) for line in lines)])
+    # Two pixels of four bits are a byte of the file, and drawn as one "pixel".
+    across, half = MODULE // 2, width // 2
+    white = bytes([_WHITE]) * half
+    rows = [white] * (QUIET_ZONE * MODULE)
+    for modules in symbol.rows(across):
+        left = (half - len(modules)) // 2
+        rows += [white[:left] + modules + white[left + len(modules) :]] * MODULE
+    rows += [white] * (QUIET_ZONE * MODULE)
     for line in lines:
-        pen.text((width / 2, top), line.text, font=line.font, fill=line.ink, anchor="ma")
-        top += line.height
-    return _to_sixteen_greys(picture)
+        below = Image.new("L", (half, line.height), _WHITE)
+        strip = packed_strip(line)
+        below.paste(strip, ((half - strip.width) // 2, 0))
+        letters = below.tobytes()
+        rows += [letters[start : start + half] for start in range(0, len(letters), half)]
+    if lines:
+        rows += [white] * MODULE
+    return grey_png(rows, width, len(rows), bits=4, dpi=PAPER_DPI if medium is Medium.PAPER else None)
 
 
 def save_qr(text: str, path: str | Path, *, medium: Medium = Medium.SCREEN, caption: Sequence[Text] = ()) -> None:
-    """Draw ``text`` as `draw_qr` does and write it as a PNG file, atomically.
+    """Draw ``text`` as `png_qr` does and write it, atomically.
 
-    The picture for paper carries its resolution, `PAPER_DPI`, so that it prints at 0.68 mm a module. Raises
-    InputError when the text does not fit or the file cannot be written.
+    Raises InputError when the text does not fit or the file cannot be written.
     """
-    picture = draw_qr(text, medium=medium, caption=caption)
-    dpi = {"dpi": (PAPER_DPI, PAPER_DPI)} if medium is Medium.PAPER else {}
-    png = BytesIO()
-    picture.save(png, "PNG", optimize=True, bits=1 if picture.mode == "1" else 4, **dpi)
-    write_atomically(Path(path), png.getvalue())
+    write_atomically(Path(path), png_qr(text, medium=medium, caption=caption))
 
 
 def read_qr(source: str | Path | Image.Image) -> str:
@@ -121,90 +164,24 @@ def read_qr(source: str | Path | Image.Image) -> str:
     return texts.pop()
 
 
-def _draw_symbol(text: str, level: int) -> Image.Image:
-    code = qrcode.QRCode(error_correction=level, border=QUIET_ZONE)
+def _encode_slowly(text: str, medium: Medium) -> Symbol:
+    import qrcode
+    from qrcode.constants import ERROR_CORRECT_L, ERROR_CORRECT_M
+    from qrcode.exceptions import DataOverflowError
+
+    level = ERROR_CORRECT_L if medium is Medium.SCREEN else ERROR_CORRECT_M
+    code = qrcode.QRCode(error_correction=level, border=0)
     code.add_data(text, optimize=0)
     try:
         code.make()
     except (DataOverflowError, ValueError):  # beyond version 40 qrcode 8.2 raises either
-        raise InputError("内容太长，放不进二维码", "the text is too long for a QR code") from None
+        raise _does_not_fit() from None
     matrix = code.get_matrix()
-    modules = Image.new("1", (len(matrix), len(matrix)))
-    modules.putdata([not dark for row in matrix for dark in row])
-    side = len(matrix) * MODULE
-    return modules.resize((side, side), Image.Resampling.NEAREST)
+    return Symbol(len(matrix), bytes(0 if dark else _WHITE for row in matrix for dark in row))
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One line of the caption in its font; ``height`` is the way down to the next one, in pixels."""
-
-    text: str
-    font: FreeTypeFont
-    ink: int
-    height: int
-
-    @property
-    def width(self) -> float:
-        return self.font.getlength(self.text)
-
-
-def _lay_out(caption: Sequence[Text], width: int) -> list[_Line]:
-    """The caption as lines; each as large as its place allows, but never too small to read."""
-    lines = []
-    for number, text in enumerate(caption):
-        size = 30 if number == 0 else 22
-        chinese = _cjk_font(size)
-        if chinese is not None and text.zh != text.en and _has_all(chinese, text.zh):
-            font = _fit(text.zh, chinese, width)
-            lines.append(_Line(text.zh, font, _INK, round(font.size * 1.3)))
-            font = _fit(text.en, _latin_font(size * 3 // 4), width)
-            lines.append(_Line(text.en, font, _PALE_INK, round(font.size * 1.2) + 14))
-        else:
-            font = _fit(text.en, _latin_font(size), width)
-            lines.append(_Line(text.en, font, _INK, round(font.size * 1.2) + 12))
-    return lines
-
-
-def _fit(text: str, font: FreeTypeFont, width: int) -> FreeTypeFont:
-    """The font, smaller when ``text`` is too wide in it."""
-    while font.size > _SMALLEST and font.getlength(text) > width:
-        font = font.font_variant(size=font.size - 1)
-    return font
-
-
-@lru_cache(maxsize=16)
-def _cjk_font(size: int) -> FreeTypeFont | None:
-    for name, face in CJK_FONTS:
-        try:
-            return ImageFont.truetype(name, size, index=face)
-        except OSError:
-            continue
-    return None
-
-
-@lru_cache(maxsize=16)
-def _latin_font(size: int) -> FreeTypeFont:
-    """The font that comes inside Pillow."""
-    font = ImageFont.load_default(size)
-    if not isinstance(font, FreeTypeFont):
-        raise InputError(
-            "Pillow 缺少 FreeType，无法书写说明文字", "this Pillow has no FreeType and cannot write a caption"
-        )
-    return font
-
-
-def _has_all(font: FreeTypeFont, text: str) -> bool:
-    """True when no character of ``text`` would come out as the box of a missing glyph."""
-    missing = bytes(font.getmask("\uffff"))
-    return all(char == " " or bytes(font.getmask(char)) != missing for char in text)
-
-
-def _to_sixteen_greys(picture: Image.Image) -> Image.Image:
-    step = _WHITE // (_GREYS - 1)
-    greys = Image.frombytes("P", picture.size, picture.point([round(value / step) for value in range(256)]).tobytes())
-    greys.putpalette([value * step for value in range(_GREYS) for _ in range(3)])
-    return greys
+def _does_not_fit() -> InputError:
+    return InputError("内容是空的，或太长，放不进二维码", "the text is empty, or too long for a QR code")
 
 
 def _open(path: Path) -> Image.Image:

@@ -212,6 +212,11 @@ class Claims:
         """The last day of the permit, as counted in China."""
         return (self.expires_at - timedelta(seconds=1)).astimezone(CHINA).date()
 
+    @property
+    def initials(self) -> str:
+        """The initials of the name, in either tier."""
+        return self.name if self.tier is Tier.MINIMAL else _initials(self.name)
+
     def encode(self) -> bytes:
         """The CWT claims set in canonical CBOR."""
         permit: list[object] = [

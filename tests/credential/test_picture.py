@@ -28,10 +28,13 @@ def test_zxing_reads_the_picture_whole_and_at_half_size(tmp_path: Path, tier: Ti
 
 
 @pytest.mark.parametrize("tier", Tier)
-def test_the_caption_says_what_it_is_and_until_when_but_not_whose(tier: Tier) -> None:
+def test_the_caption_says_what_it_is_and_until_when_and_initials_but_no_name(tier: Tier) -> None:
     lines = caption(claims(tier))
     assert len(lines) == 2
-    assert lines[1] == (f"{tier.text.zh}，有效期至 2030-05-31", f"{tier.text.en}, valid until 2030-05-31")
+    assert lines[1] == (
+        f"E.A.M. · {tier.text.zh}，有效期至 2030-05-31",
+        f"E.A.M. · {tier.text.en}, valid until 2030-05-31",
+    )
     assert not any("ERIKSSON" in line.en or "安娜" in line.zh for line in lines)
 
 

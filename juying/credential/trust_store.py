@@ -3,7 +3,7 @@
 ::
 
     FOLDER/roots/<fingerprint>.json     a pinned root key each; to stop trusting it, delete the file
-    FOLDER/list-<number>.cbor           the signed list of that edition, and the one before it
+    FOLDER/list-<number>.cbor           the signed list of that edition
 
 The newest list is the one with the highest number, so what is remembered and what is in use cannot come apart: not
 when an import is killed, and not when two run at once. Nothing here protects against somebody who may write into the
@@ -74,7 +74,16 @@ class TrustStore:
 
         An older one is never taken instead.
         """
-        number = self.highest
+        while True:
+            number = self.highest
+            try:
+                return self._load(number)
+            except InputError:
+                if self.highest == number:
+                    raise
+                # another process has just put the next edition in its place
+
+    def _load(self, number: int) -> TrustList:
         if not number:
             raise InputError(
                 "还没有导入信任列表，请用 juying trust import",
@@ -106,27 +115,24 @@ class TrustStore:
                 f"信任列表第 {number} 版比已有的第 {highest} 版旧，不予导入",
                 f"edition {number} of the trust list is older than edition {highest}, which is held: not imported",
             )
-        if number == highest and self._holds_another(data):
+        if number == highest and self._holds_another(number, data):
             raise InputError(
                 f"已有另一个第 {number} 版信任列表：根密钥对同一版本号签了两次，请询问签发方",
                 f"another list is held as edition {number}: the root key signed twice under one number, ask its office",
             )
         write_atomically(self._path(number), data)
-        self._forget_before(number)
+        for old in self._numbers():
+            if old < number:
+                self._path(old).unlink(missing_ok=True)
         return trust
 
-    def _holds_another(self, data: bytes) -> bool:
-        """True when the newest list is a good one and not ``data``; a damaged one may be written anew."""
+    def _holds_another(self, number: int, data: bytes) -> bool:
+        """True when there is a good list of this number that is not ``data``; a damaged one may be written anew."""
         try:
-            self.load()
-            return read_bytes(self._path(self.highest), limit=MAX_FILE) != data
+            self._load(number)
+            return read_bytes(self._path(number), limit=MAX_FILE) != data
         except InputError:
             return False
-
-    def _forget_before(self, number: int) -> None:
-        """Delete what is older, except the list before: another process may just be opening it."""
-        for old in sorted(held for held in self._numbers() if held < number)[:-1]:
-            self._path(old).unlink(missing_ok=True)
 
     def _numbers(self) -> list[int]:
         names = (_LIST.fullmatch(path.name) for path in self.folder.glob("list-*.cbor"))

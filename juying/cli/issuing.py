@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from juying.cli.options import Json
+from juying.cli.options import Json, load_trust
 from juying.cli.output import DEMONSTRATION, Exit, console, print_json, tell
 from juying.errors import InputError
 
@@ -55,7 +55,7 @@ def issue(
     ] = None,
     trust: Annotated[
         Path | None,
-        typer.Option("--trust", metavar="FILE", help="含此密钥的信任列表 / trust list that holds the key"),
+        typer.Option("--trust", metavar="PATH", help="含此密钥的信任列表或信任库 / trust list or store with the key"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="只列出命令，不写卡 / list the commands, write nothing")
@@ -78,7 +78,6 @@ def issue(
 
 def _office(key: Path | None, trust: Path | None, region: str, institution: str, *, throw_away: bool) -> "Office":
     from juying.cli.passwords import key_password
-    from juying.credential.trust import TrustList
     from juying.crypto.signing import SoftwareSigner
     from juying.issuance.demo_keys import FOLDER, demonstration_keys, throw_away_keys
     from juying.issuance.office import Office
@@ -86,7 +85,7 @@ def _office(key: Path | None, trust: Path | None, region: str, institution: str,
     if (key is None) != (trust is None):
         raise InputError("--key 和 --trust 必须一起给出", "--key and --trust go together")
     if key is not None and trust is not None:
-        signer, trusted = SoftwareSigner.load(key, key_password(key)), TrustList.load(trust)
+        signer, trusted = SoftwareSigner.load(key, key_password(key)), load_trust(trust)
     elif throw_away:
         signer, trusted = throw_away_keys(region=region)
     else:

@@ -405,3 +405,17 @@ def test_a_key_outside_its_quarter_issues_nothing(juying: Juying, ceremony: Any)
     assert done.status == 2
     assert "outside the signing period" in done.err
     assert sorted(Path().rglob("*")) == before
+
+
+def test_an_office_issues_against_the_store(juying: Juying, terminal: Path) -> None:
+    done = juying("issue", sheet(applicant()), "--out", "out", "--key", "city.pem", "--trust", terminal)
+    assert done.status == 0, done.err
+    assert juying("verify", CREDENTIAL, "--trust", terminal).status == 0
+
+
+def test_a_key_that_only_the_next_edition_lists_issues_nothing(juying: Juying, terminal: Path) -> None:
+    keygen(juying, "new.pem")
+    done = juying("issue", sheet(applicant()), "--out", "out", "--key", "new.pem", "--trust", terminal)
+    assert done.status == 2
+    assert "not in the trust list; nothing was changed" in done.err
+    assert not Path("out").exists()

@@ -328,6 +328,12 @@ def _save_key(signer: "SoftwareSigner", path: Path, *, no_password: bool) -> Non
 def _beside(key: Path) -> Path:
     """Where the public half goes; nothing is there yet."""
     public = key.with_suffix(".json")
+    if public == key:
+        raise InputError(
+            "私钥文件名不能以 .json 结尾，那是公开部分的",
+            "no private key in .json: that is its public half",
+            where=str(key),
+        )
     if public.exists():
         raise InputError("文件已存在，不会被覆盖", "the file exists and is not overwritten", where=str(public))
     return public

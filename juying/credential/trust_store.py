@@ -11,6 +11,7 @@ folder.
 """
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -123,7 +124,8 @@ class TrustStore:
         write_atomically(self._path(number), data)
         for old in self._numbers():
             if old < number:
-                self._path(old).unlink(missing_ok=True)
+                with suppress(OSError):  # gone already, or still open on Windows; it does no harm
+                    self._path(old).unlink()
         return trust
 
     def _holds_another(self, number: int, data: bytes) -> bool:

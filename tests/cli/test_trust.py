@@ -130,6 +130,12 @@ def test_no_file_is_overwritten_by_a_new_key(juying: Juying, existing: str) -> N
     assert {path.name: path.read_text("utf-8") for path in Path().iterdir()} == {existing: "precious"}
 
 
+def test_a_private_key_does_not_take_the_name_of_its_public_half(juying: Juying) -> None:
+    done = juying("trust", "root", "root.json", *ROOT_NAMES)
+    assert (done.status, list(Path().iterdir())) == (2, [])
+    assert "public half" in done.err
+
+
 WRONG_OPTIONS = {
     "algorithm": (("--algorithm", "RS256"), "ES256, ED25519, SM2"),
     "class": (("--categories", "AX"), "the classes are ABC"),

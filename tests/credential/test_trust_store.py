@@ -59,6 +59,18 @@ def test_the_same_list_again_changes_nothing(store: TrustStore) -> None:
     assert files(store) == ["list-3.cbor"]
 
 
+def test_an_old_list_that_cannot_be_deleted_does_no_harm(store: TrustStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows another process may still have it open."""
+
+    def refuse(_: Path) -> None:
+        raise PermissionError
+
+    store.add(signed_list(1), now=NOW)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    store.add(signed_list(2), now=NOW)
+    assert (held(store), files(store)) == (2, ["list-1.cbor", "list-2.cbor"])
+
+
 def test_numbers_are_compared_as_numbers(store: TrustStore) -> None:
     for number in (9, 10, 2**32 - 1):
         store.add(signed_list(number), now=NOW)
@@ -195,7 +207,7 @@ KILLED = """
     from juying.credential.trust_store import TrustStore
 
     folder, data, now, when = sys.argv[1:]
-    replace, unlink = Path.replace, Path.unlink
+    replace = Path.replace
 
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
@@ -208,7 +220,7 @@ KILLED = """
             die()
 
     Path.replace = killed_replace
-    Path.unlink = lambda self, missing_ok=False: die()
+    Path.unlink = lambda self: die()
     TrustStore(folder).add(Path(data).read_bytes(), now=datetime.fromisoformat(now))
 """
 

@@ -96,7 +96,7 @@ class ReaderBlanks:
     def _wait(self, *, present: bool) -> None:
         while self._present is not present:
             event = next(self._events)
-            if event.kind in (EventKind.SERVICE_LOST, EventKind.SERVICE_BACK):
+            if not event.reader or (event.reader == self.reader and event.kind is EventKind.READER_REMOVED):
                 self._tell(event.text)
-            elif event.reader == self.reader:
+            if event.reader == self.reader:
                 self._present = event.kind is EventKind.CARD_INSERTED

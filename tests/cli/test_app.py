@@ -11,7 +11,7 @@ from juying import __version__
 from juying.cli import app
 from tests.cli.conftest import Juying
 
-HEAVY = ("smartcard", "PIL", "qrcode", "cryptography", "cbor2", "openpyxl", "zxingcpp", "pydantic", "sqlite3")
+HEAVY = ("smartcard", "PIL", "qrcode", "cryptography", "cbor2", "openpyxl", "zxingcpp", "pydantic")
 COMMANDS = ("issue", "read", "verify", "readers", "decode", "profile", "virtual", "credential")
 BELOW = {
     "profile": ("list", "show", "check", "docs"),

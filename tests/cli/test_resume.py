@@ -15,6 +15,7 @@ import pytest
 from juying.card.ssc import SscCard
 from juying.card.virtual.image import load_card
 from juying.card.virtual.transport import LocalTransport
+from juying.credential.issue import to_text
 from juying.issuance import blanks, lock, run
 from tests.cli.conftest import Juying
 from tests.cli.desk import EXAMPLES, applicant, files_below, sheet
@@ -262,7 +263,7 @@ def test_numbers_are_kept_when_the_issuing_key_changes(juying: Juying) -> None:
     assert len(holders(Path("out"))) == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"JY1:%%%", b"JY1:NO CREDENTIAL", "聚英".encode()])
+@pytest.mark.parametrize("content", [b"", b"JY1:%%%", to_text(b"no credential").encode(), "聚英".encode()])
 def test_a_folder_with_an_unreadable_credential_keeps_its_number(content: bytes, juying: Juying) -> None:
     Path("out", NUMBER).mkdir(parents=True)
     Path("out", NUMBER, "credential.txt").write_bytes(content)

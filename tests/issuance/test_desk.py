@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from juying.card.monitor import EventKind, ReaderEvent, ReaderMonitor
+from juying.card.transport import Transport
+from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.image import load_card
+from juying.card.virtual.transport import LocalTransport
 from juying.codec.profile import load_profile
 from juying.credential.trust import TrustList
 from juying.crypto.signing import SoftwareSigner
 from juying.errors import CardError, InputError, KeyUseError
 from juying.issuance import blanks as blanks_module
 from juying.issuance import demo_keys
-from juying.issuance.blanks import VirtualBlanks
+from juying.issuance.blanks import ReaderBlanks, VirtualBlanks
 from juying.issuance.card_numbers import CardNumbers
 from juying.issuance.demo_keys import demonstration_keys, throw_away_keys
 from juying.issuance.lock import LOCK_FILE, locked
@@ -203,11 +207,15 @@ def virtual() -> VirtualBlanks:
     return VirtualBlanks(load_profile("ssc-v2"), "440300")
 
 
+def write_the_sex(transport: Transport) -> None:
+    transport.transmit(bytes.fromhex("00A404000F7378312E73682EC9E7BBE1B1A3D5CF"))
+    transport.transmit(bytes.fromhex("00A4000002EF06"))
+    assert transport.transmit(bytes.fromhex("00DC0404030A0132")) == b"\x90\x00"
+
+
 def test_a_virtual_card_is_new_and_then_the_same(virtual: VirtualBlanks, tmp_path: Path) -> None:
     with virtual.card(tmp_path) as transport:
-        transport.transmit(bytes.fromhex("00A404000F7378312E73682EC9E7BBE1B1A3D5CF"))
-        transport.transmit(bytes.fromhex("00A4000002EF06"))
-        assert transport.transmit(bytes.fromhex("00DC0404030A0132")) == b"\x90\x00"
+        write_the_sex(transport)
     first = load_card(tmp_path / "card.vcard")
     assert bytes(first.memory.files["SSSE/EF06"][3]) == bytes.fromhex("0A0132")
     with virtual.card(tmp_path) as transport:
@@ -228,9 +236,50 @@ def test_an_image_that_cannot_be_read_or_written_is_a_card_fault(
 
     monkeypatch.setattr(blanks_module, "save_card", full)
     with pytest.raises(CardError, match="disk full"), virtual.card(tmp_path) as transport:
-        transport.transmit(bytes.fromhex("00A404000F7378312E73682EC9E7BBE1B1A3D5CF"))
-        transport.transmit(bytes.fromhex("00A4000002EF06"))
-        transport.transmit(bytes.fromhex("00DC0404030A0132"))
+        write_the_sex(transport)
     (tmp_path / "card.vcard").write_text("no image")
     with pytest.raises(CardError), virtual.card(tmp_path):
         pass
+
+
+def test_cards_in_a_reader_come_one_after_the_other_and_the_clerk_hears_of_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What another reader does is of no concern; what stops the work is told."""
+    mine, other = "Reader A", "Reader B"
+    events = [
+        ReaderEvent(EventKind.READER_ADDED, mine),
+        ReaderEvent(EventKind.CARD_INSERTED, other),
+        ReaderEvent(EventKind.SERVICE_LOST),
+        ReaderEvent(EventKind.SERVICE_BACK, gap=1.5),
+        ReaderEvent(EventKind.CARD_INSERTED, mine),
+        ReaderEvent(EventKind.READER_REMOVED, other),
+        ReaderEvent(EventKind.CARD_REMOVED, mine),
+        ReaderEvent(EventKind.READER_REMOVED, mine),
+        ReaderEvent(EventKind.READER_ADDED, mine),
+        ReaderEvent(EventKind.CARD_INSERTED, mine),
+    ]
+    opened: list[str] = []
+
+    def open_card(reader: str) -> LocalTransport:
+        opened.append(reader)
+        return LocalTransport(VirtualCard.blank(load_profile("ssc-v3")))
+
+    monkeypatch.setattr(ReaderMonitor, "watch", lambda _self: iter(events))
+    monkeypatch.setattr(blanks_module, "open_card", open_card)
+    told: list[str] = []
+    supply = ReaderBlanks(mine, lambda text: told.append(text.en))
+    for number in ("JY0000010", "JY0000029"):
+        with supply.card(Path(number)):
+            told.append("card")
+    assert opened == [mine, mine]
+    assert told == [
+        "insert the card for number JY0000010",
+        "smart card service lost",
+        "smart card service back (gone for 1.5 s)",
+        "card",
+        "take the card out",
+        "insert the card for number JY0000029",
+        "Reader A: reader unplugged",
+        "card",
+    ]

@@ -78,9 +78,9 @@ def test_results_come_one_by_one_and_stand_in_the_report(office: Office, blanks:
     first = next(results)
     assert (first.row, first.outcome, first.card_number) == (2, Outcome.ISSUED, "JY0000010")
     assert [note.en for note in first.notes] == ["the nationality is the specimen country: specimen only"]
-    assert (tmp_path / "report.csv").read_text("utf-8") == (
-        "row,outcome,card_number,error\n2,issued,JY0000010,\n"
-    ), "what happened is on the disk before the next row begins"
+    assert (tmp_path / "report.csv").read_text("utf-8") == ("row,outcome,card_number,error\n2,issued,JY0000010,\n"), (
+        "what happened is on the disk before the next row begins"
+    )
     assert writes[-1][0] == writes[-1][1] > 10
     wrong, third = results
     assert (wrong.row, wrong.outcome, wrong.card_number) == (3, Outcome.INVALID, "")
@@ -108,9 +108,7 @@ def test_a_key_whose_period_ends_during_the_run_ends_the_run(
     office: Office, blanks: VirtualBlanks, tmp_path: Path
 ) -> None:
     now = people.NOW
-    results = issue_rows(
-        replace(office, clock=lambda: now), rows(people.application(), second()), tmp_path, blanks
-    )
+    results = issue_rows(replace(office, clock=lambda: now), rows(people.application(), second()), tmp_path, blanks)
     next(results)
     now += timedelta(days=400)
     with pytest.raises(KeyUseError):

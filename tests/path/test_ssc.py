@@ -171,7 +171,7 @@ def test_one_value_is_found_by_its_tag_and_missing_where_the_card_has_no_place_f
 
 
 def test_a_refused_value_is_an_error() -> None:
-    with LocalTransport(_Refusing(blank("ssc-v3"), 0x6982, lambda command: command[1] == 0xA4)) as transport:
+    with LocalTransport(_Refusing(blank("ssc-v3"), 0x6982, lambda command: command[1] == 0xA4, 1)) as transport:
         card = SscCard.open(transport, load_profile("ssc-v3"))
         with pytest.raises(StatusError, match="6982") as error:
             card.value("holder.phone")
@@ -194,14 +194,14 @@ def test_no_file_is_selected_twice_in_a_row() -> None:
 
 
 class _Refusing(Fault):
-    """A card that answers ``sw`` to the commands of some kind, once it was opened."""
+    """A card that answers ``sw`` to the commands of some kind, once it was ``opened`` with so many commands."""
 
-    def __init__(self, card: VirtualCard, sw: int, which: Callable[[bytes], bool]) -> None:
+    def __init__(self, card: VirtualCard, sw: int, which: Callable[[bytes], bool], opened: int = 3) -> None:
         super().__init__(card)
-        self._sw, self._which = sw, which
+        self._sw, self._which, self._opened = sw, which, opened
 
     def answer(self, number: int, command: bytes) -> bytes:
-        if number > 1 and self._which(command):
+        if number > self._opened and self._which(command):
             return self._sw.to_bytes(2)
         return self.card.transmit(command)
 
@@ -266,6 +266,20 @@ def test_an_optional_file_is_no_problem_when_it_is_not_there(insert: Insert) -> 
         data = SscCard.open(transport).read(everything=True)
     assert "SSSE/EF0D" not in data.items
     assert data.problems == ()
+
+
+def test_a_record_that_the_card_refuses_costs_itself_only(insert: Insert) -> None:
+    """Third generation: card number, social security number and name ask for a key, the rest of the files does not."""
+    file = load_profile("ssc-v3").file("SSSE/EF06")
+    refused = [f"00b2{record.number:02x}04" for record in file.records if record.read != "free"]
+    card = _Refusing(written("ssc-v3"), 0x6982, lambda command: command[:4].hex() in refused)
+    with insert(card) as transport:
+        data = SscCard.open(transport).read()
+    assert data.values["holder.birth_date"] == date(1974, 8, 12)
+    assert "holder.social_security_number" not in data.values
+    assert {(problem.where, problem.text.en[:24]) for problem in data.problems if "SSSE/EF06" in problem.where} == {
+        ("SSSE/EF06 #1", "the card answered 6982: ")
+    }
 
 
 @pytest.mark.parametrize("profile", PROFILES)

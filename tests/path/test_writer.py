@@ -12,6 +12,7 @@ from juying.card.virtual.transport import LocalTransport
 from juying.card.writer import plan, write_card
 from juying.codec.permit_slots import slot_files
 from juying.codec.profile import load_profile
+from juying.codec.spec import File
 from juying.errors import CardRefused, CardRemoved, InputError, ReadBackError, StatusError
 from juying.model import CardIdentity, Holder
 from tests import people
@@ -330,3 +331,70 @@ def test_a_card_without_a_record_for_the_card_number_is_refused_untouched(insert
         write_card(SscCard.open(transport), contents())
     assert refused.value.where == "SSSE/EF05"
     assert memory_of(card) == before
+
+
+def test_text_that_stands_in_two_places_is_whole_in_both(insert: Insert) -> None:
+    """A city may keep a copy of a field in a file of its own; only a continuation takes the rest of a text."""
+    profile = with_file(_with_copy_of_the_name())
+    name = "VON BEISPIELHAUSEN-MUSTERSTEIN MAX"
+    card = VirtualCard.blank(profile)
+    with insert(card) as transport:
+        done = write_card(SscCard.open(transport, profile), contents(card_name=name))
+        assert write_card(SscCard.open(transport, profile), contents(card_name=name)).writes == ()
+    assert card.memory.files["DF01/EF0A"][-1][2:].rstrip(b"\0").decode() == name
+    assert card.memory.files["SSSE/EF06"][1][2:].rstrip(b"\0").decode() == name[:30]
+    assert done.notes == ()
+
+
+def _with_copy_of_the_name() -> File:
+    profile = pristine()
+    file, name = profile.file("DF01/EF0A"), profile.file("SSSE/EF06").record(0x09)
+    assert name is not None
+    copy = name.model_copy(update={"tag": 0xE6, "number": len(file.records) + 1, "length": 40})
+    return file.model_copy(update={"records": (*file.records, copy)})
+
+
+@pytest.mark.parametrize("name", ["holder.social_security_number", "card.number"])
+def test_a_number_by_which_a_card_is_recognised_is_neither_cut_nor_left_out(name: str, insert: Insert) -> None:
+    card = blank("ssc-v3")
+    wanted = contents()
+    wanted = CardContents({**wanted.values, name: "X" * 19})
+    with insert(card) as transport, pytest.raises(InputError, match="longer than the field"):
+        write_card(SscCard.open(transport), wanted)
+    assert card.memory.changes == 0
+
+
+@pytest.mark.parametrize("size", [1, 280, 281, 576])
+def test_a_permit_of_any_size_fits_up_to_both_files_of_a_slot(size: int, insert: Insert) -> None:
+    """Two files of 296 bytes less a header of 16."""
+    permit = bytes(range(256)) * 3
+    with insert(blank("ssc-v3")) as transport:
+        for sequence in (1, 2):
+            write_card(SscCard.open(transport), contents(permit[sequence : size + sequence]))
+            live = SscCard.open(transport).read().permit
+            assert live is not None
+            assert (live.sequence, live.record) == (sequence, permit[sequence : size + sequence])
+
+
+@pytest.mark.parametrize(("photo", "permit"), [(bytes(5000), None), (None, bytes(577))])
+def test_a_photo_or_permit_larger_than_its_place_is_an_input_error(photo: bytes | None, permit: bytes | None) -> None:
+    with pytest.raises(InputError, match="larger than its place"):
+        plan(load_profile("ssc-v3"), CardContents({}, photo, permit))
+
+
+def test_contents_do_not_show_in_a_repr() -> None:
+    wanted = contents(photo=PHOTO)
+    shown = repr([wanted, wanted.encode(load_profile("ssc-v3")), plan(load_profile("ssc-v3"), wanted)])
+    for value in ("ERIKSSON", "L898902C3", repr(RECORD[:8])[2:-1], "JFIF", repr(PHOTO[:8])[2:-1]):
+        assert value not in shown
+
+
+def test_what_was_read_can_be_written_to_another_card() -> None:
+    """But for the photo, which is no record and is given apart."""
+    first, second = blank("ssc-v3"), blank("ssc-v3")
+    with LocalTransport(first) as transport:
+        write_card(SscCard.open(transport), contents(None))
+        values = SscCard.open(transport).read(photo=True).values
+    with LocalTransport(second) as transport:
+        write_card(SscCard.open(transport), CardContents({**values, "holder.photo": PHOTO}))
+    assert memory_of(second) == memory_of(first)

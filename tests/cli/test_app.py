@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from juying import __version__
 from juying.cli import app
@@ -102,9 +103,14 @@ def test_an_error_is_one_json_document_when_json_is_asked_for(juying: Juying) ->
     assert (error["kind"], error["where"]) == ("InputError", "missing.vcard")
 
 
-def test_ctrl_c_ends_with_the_status_that_shells_know(juying: Juying, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, typer.Abort])
+def test_ctrl_c_ends_with_the_status_that_shells_know(
+    kind: type[BaseException], juying: Juying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of work, or at a prompt."""
+
     def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        raise kind
 
     monkeypatch.setattr("juying.codec.profile.load_profile", interrupted)
     assert juying("profile", "show", "ssc-v3").status == app.INTERRUPTED

@@ -6,6 +6,7 @@ installed.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -49,6 +50,10 @@ OTHER_FONTS = (
     ("Arial Unicode.ttf", 0),
 )
 
+_LEADING = 1.25  # of the size, from baseline to baseline
+_BASELINE = 0.78  # of the leading, from the top of a line down to its baseline
+# A word with the space behind it, or a Chinese character with the mark behind it that must not begin a line.
+_WORD = re.compile("[\u2e80-\U0010ffff][，。、；：）》]?\\s*|[^\\s\u2e80-\U0010ffff]+\\s*|\\s+")
 _PROBE = 20  # pixels; at this size it is tried what a font has
 _FIRST_CHINESE = "\u2e80"  # radicals; the scripts of East Asia stand behind, all other letters before it
 _NO_CHARACTER = "\uffff"  # by definition of Unicode, so its glyph is that of everything missing
@@ -81,14 +86,37 @@ class Typeset:
         return f"Typeset(size={self.size}, …)"
 
 
-def typeset(text: str, size: int) -> Typeset:
-    """Set ``text`` in ``size`` pixels.
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Lines of one size; ``leading`` is the way from one baseline to the next, in pixels."""
+
+    lines: tuple[Typeset, ...]
+    leading: int
+
+    @property
+    def size(self) -> int:
+        """In pixels, as the fonts count it."""
+        return self.lines[0].size
+
+    @property
+    def height(self) -> int:
+        """From the top of the first line to the bottom of the last."""
+        return self.leading * len(self.lines)
+
+    def draw(self, pen: ImageDraw, left: float, top: float, ink: int | str, *, bold: bool = False) -> None:
+        """Write the lines, flush left, the first one below ``top``."""
+        for number, line in enumerate(self.lines):
+            line.draw(pen, left, top + number * self.leading + self.leading * _BASELINE, ink, bold=bold)
+
+
+def typeset(text: str, size: int, *, like: str = "") -> Typeset:
+    """Set ``text`` in ``size`` pixels; ``like`` is the longer text of which it is a part, and decides on the fonts.
 
     A text with Chinese characters begins with the Chinese font and takes others only for what that one lacks; other
     texts begin with Pillow's own font, and are set in one font wherever one has all of it. Raises InputError that
     says what to install when a character is in no font; the character itself is not named.
     """
-    pieces = _pieces(text)
+    pieces = _pieces(text, like or text)
     if pieces is None:
         place = next(number for number, char in enumerate(text, 1) if _font_of(char, _is_chinese(text)) is None)
         raise InputError(
@@ -108,9 +136,24 @@ def fit(text: str, size: int, width: float, *, smallest: int) -> Typeset:
     return line
 
 
+def set_paragraph(text: str, size: int, width: float, height: float, *, smallest: int) -> Paragraph:
+    """Set ``text`` in lines no wider than ``width`` and together no higher than ``height``, at most ``size`` large.
+
+    Lines break at spaces and between Chinese characters; within a word only when even the smallest letters leave it
+    wider than a line. Raises InputError when it does not fit in ``smallest`` pixels, or as `typeset` does.
+    """
+    for break_words in (False, True):
+        for smaller in range(size, smallest - 1, -1):
+            paragraph = Paragraph(tuple(_broken(text, smaller, width)), round(smaller * _LEADING))
+            whole = all(typeset(word, smaller, like=text).width <= width for word in text.split())
+            if paragraph.height <= height and (whole or break_words):
+                return paragraph
+    raise InputError("文字太长，放不下", "the text is too long for its place")
+
+
 def has_glyphs(text: str) -> bool:
     """True when `typeset` can set ``text``."""
-    return _pieces(text) is not None
+    return _pieces(text, text) is not None
 
 
 def forget_fonts() -> None:
@@ -131,12 +174,34 @@ _INSTALL_EN = (
 )
 
 
-def _pieces(text: str) -> list[tuple[FreeTypeFont, str]] | None:
-    """The text cut up by fonts; None when a character is in none."""
-    chinese = _is_chinese(text)
+def _broken(text: str, size: int, width: float) -> list[Typeset]:
+    """The text in as many lines as it needs."""
+    lines, line = [], ""
+    parts = _WORD.findall(text)
+    while parts:
+        part = parts.pop(0)
+        if typeset((line + part).rstrip(), size, like=text).width <= width:
+            line += part
+        elif line:
+            lines.append(line)
+            line = ""
+            parts.insert(0, part.lstrip())
+        elif len(part) > 1:
+            # A word wider than a line: as much of it as fits, which is one letter at least.
+            fits = max((n for n in range(2, len(part)) if typeset(part[:n], size, like=text).width <= width), default=1)
+            lines.append(part[:fits])
+            parts.insert(0, part[fits:])
+        else:
+            lines.append(part)
+    return [typeset(line.rstrip(), size, like=text) for line in [*lines, line] if line.strip()]
+
+
+def _pieces(text: str, like: str) -> list[tuple[FreeTypeFont, str]] | None:
+    """The text cut up by fonts, which are chosen for ``like``; None when a character is in none."""
+    chinese = _is_chinese(like)
     if not chinese:
         for font in _chain(chinese):
-            if all(_has(font, char) for char in text):
+            if all(_has(font, char) for char in like):
                 return [(font, text)]
     pieces = []
     for found, group in groupby(text, key=lambda char: _font_of(char, chinese)):

@@ -312,6 +312,16 @@ def test_what_was_written_is_there_again(tmp_path: Path) -> None:
         assert len(register.statuses(1)) == LEAST_CAPACITY
 
 
+def test_a_register_that_somebody_else_makes_at_this_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not there before the turn came, and is there now."""
+    with plain(tmp_path) as register:
+        reference = register.allot()
+    seen = iter([False, True])
+    monkeypatch.setattr(SqliteRegister, "_is_ours", lambda _: next(seen))
+    with plain(tmp_path) as register:
+        assert register.status(reference) is VALID
+
+
 @pytest.mark.parametrize("settings", [{"capacity": 63}, {"capacity": 2**25}, {"first_list": -1}, {"first_list": 2**32}])
 def test_settings_out_of_range(settings: dict[str, int], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="out of range"):

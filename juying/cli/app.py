@@ -7,7 +7,19 @@ import typer
 from typer.main import get_command
 
 from juying import __version__
-from juying.cli import cards, credentials, issuing, profiles, readers, revocation, status_lists, trust, virtual, wallet
+from juying.cli import (
+    card_faces,
+    cards,
+    credentials,
+    issuing,
+    profiles,
+    readers,
+    revocation,
+    status_lists,
+    trust,
+    virtual,
+    wallet,
+)
 from juying.cli.commands import Commands
 from juying.cli.output import Exit, fail, print_text
 from juying.errors import CardError, JuyingError
@@ -25,6 +37,7 @@ app.command("readers")(readers.readers)
 app.command("decode")(profiles.decode)
 app.add_typer(profiles.app, name="profile")
 app.add_typer(virtual.app, name="virtual")
+credentials.app.command("card-face")(card_faces.card_face)
 revocation.add_to(credentials.app)
 status_lists.add_to(credentials.app)
 app.add_typer(credentials.app, name="credential")

@@ -14,6 +14,7 @@ from juying.errors import InputError
 from juying.text import Text
 
 if TYPE_CHECKING:
+    from juying.codec.qr_pdf import Grid
     from juying.credential.verify import Verification
 
 app = Commands("电子凭证 / the electronic credential")
@@ -36,7 +37,7 @@ def verify(source: Source, trust: Trust = None, root: Root = None, json: Json = 
     from juying.credential.verify import verify as verify_credential
 
     trusted = load_trust(trust, root)
-    result = verify_credential(_text_of(source), trusted, now=datetime.now(UTC))
+    result = verify_credential(text_of(source), trusted, now=datetime.now(UTC))
     if json:
         print_json(result.to_dict())
     else:
@@ -48,29 +49,61 @@ def verify(source: Source, trust: Trust = None, root: Root = None, json: Json = 
 
 @app.command()
 def draw(
-    source: Source,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="PNG 文件 / PNG file")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="JY1: 文本、.txt 文件、二维码图片或 -；多个排在 A4 页上 / text, .txt file, picture or -; several go on A4",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="PNG、SVG 或 PDF 文件 / PNG, SVG or PDF file, by its suffix")
+    ],
     paper: Annotated[
         bool, typer.Option("--paper", help="用于打印：纠错级别 M / for paper: error correction level M")
     ] = False,
+    sheet: Annotated[
+        str | None,
+        typer.Option(
+            "--sheet",
+            metavar="COLUMNSxROWS",
+            help="A4 页上的列数和行数，默认 3x4，供打印裁切 / codes across and down an A4 page, to print and cut; "
+            "default for several: 3x4",
+        ),
+    ] = None,
     trust: Trust = None,
     root: Root = None,
     json: Json = False,
 ) -> int:
-    """画出凭证的二维码图片 / draw the QR picture of a credential."""
+    """画出凭证的二维码图片 / draw the QR picture of a credential, or sheets of many."""
     from juying.codec.qr import Medium
-    from juying.credential.picture import save_picture
+    from juying.credential.picture import save_picture, save_sheets
     from juying.credential.verify import verify as verify_credential
 
-    text = _text_of(source)
-    verified = verify_credential(text, load_trust(trust, root), now=datetime.now(UTC))
-    save_picture(text, verified, out, medium=Medium.PAPER if paper else Medium.SCREEN)
+    trusted, now = load_trust(trust, root), datetime.now(UTC)
+    verified = [(text, verify_credential(text, trusted, now=now)) for text in map(text_of, sources)]
+    if sheet is not None or len(verified) > 1:
+        save_sheets(verified, out, grid=_grid(sheet))
+    else:
+        save_picture(*verified[0], out, medium=Medium.PAPER if paper else Medium.SCREEN)
     if json:
-        print_json({"verdict": str(verified.verdict), "picture": str(out)})
+        verdicts = [str(verification.verdict) for _, verification in verified]
+        print_json({"verdict": verdicts[0] if len(verdicts) == 1 else verdicts, "picture": str(out)})
     return Exit.DONE
 
 
-def _text_of(source: str) -> str:
+def _grid(sheet: str | None) -> "Grid":
+    from juying.codec.qr_pdf import Grid
+
+    if sheet is None:
+        return Grid()
+    columns, cross, rows = sheet.lower().partition("x")
+    if not (cross and columns.isdecimal() and rows.isdecimal()):
+        raise InputError("--sheet 须形如 3x4", "--sheet has to look like 3x4")
+    return Grid(int(columns), int(rows))
+
+
+def text_of(source: str) -> str:
     """The text that the argument gives or leads to; a line end is no part of it, but a space may be."""
     if source == "-":
         return _decoded(sys.stdin.buffer.read(MAX_INPUT), "-")

@@ -25,7 +25,7 @@ def card_face(
         typer.Argument(
             metavar="[SOURCE]",
             show_default=False,
-            help="背面印的凭证，默认卡内的 / credential for the back: text, .txt file, picture; default: that on the card",
+            help="背面印的凭证，默认卡内的 / credential for the back: text, .txt or picture; default: that on the card",
         ),
     ] = None,
     reader: Reader = None,

@@ -53,7 +53,7 @@ def draw(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="JY1: 文本、.txt 文件、二维码图片或 -；多个排在 A4 页上 / text, .txt file, picture or -; several go on A4",
+            help="JY1: 文本、.txt 文件、二维码图片或 -；多个排成 A4 页 / text, .txt file, picture, -; several go on A4",
         ),
     ],
     out: Annotated[

@@ -22,12 +22,15 @@ from juying.cli import (
 )
 from juying.cli.commands import Commands
 from juying.cli.output import Exit, fail, print_text
-from juying.errors import CardError, JuyingError
+from juying.errors import CardError, JuyingError, PlatformUnavailable
 from juying.text import Text
 
 PROGRAM = "juying"
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+
+_STATUS = {CardError: Exit.CARD_FAULT, PlatformUnavailable: Exit.UNDETERMINED}
+"""The exit status of each kind of error; every other is bad use or bad input."""
 
 app = Commands("聚英卡：签发、读取、验证 / issue, read and verify the social security card that carries a work permit")
 app.command("issue")(issuing.issue)
@@ -71,7 +74,8 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.BAD_USE
     except JuyingError as error:
         fail(type(error).__name__, error.where, error.text, as_json=as_json)
-        return Exit.CARD_FAULT if isinstance(error, CardError) else Exit.BAD_USE
+        kinds = (status for kind, status in _STATUS.items() if isinstance(error, kind))
+        return next(kinds, Exit.BAD_USE)
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return int(status or Exit.DONE)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from juying.cli.options import Json, ProfileName, Reader, Record, Replay, Trust, Virtual, load_trust, open_transport
+from juying.cli.options import (
+    Json,
+    ProfileName,
+    Reader,
+    Record,
+    Replay,
+    Root,
+    Trust,
+    Virtual,
+    load_trust,
+    open_transport,
+)
 from juying.cli.output import Exit, console, print_fields, print_json, tell
 from juying.text import Text
 
@@ -24,6 +35,7 @@ def read(
     record: Record = None,
     profile: ProfileName = None,
     trust: Trust = None,
+    root: Root = None,
     photo: Annotated[
         Path | None, typer.Option("--photo", metavar="FILE", help="把照片存到此文件 / save the photo to this file")
     ] = None,
@@ -36,7 +48,7 @@ def read(
     from juying.services.reading import read_card
 
     layout = load_profile(profile) if profile else None
-    trusted = load_trust(trust, required=False)
+    trusted = load_trust(trust, root, required=False)
     with open_transport(reader, virtual, replay, record, layout) as transport:
         card = SscCard.open(transport, layout)
         reading = read_card(card, trusted, now=datetime.now(UTC), photo=photo is not None, everything=everything)

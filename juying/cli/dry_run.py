@@ -33,15 +33,16 @@ def show_commands(
 
 def _plan_row(office: "Office", row: "Row", numbers: "Numbers", profile: "Profile") -> dict[str, Any]:
     from juying.card.writer import plan
-    from juying.issuance.office import card_contents, sign_permit
+    from juying.issuance.office import card_contents, portrait, sign_permit
 
     document: dict[str, Any] = {"row": row.number, "card_number": "", "errors": [], "notes": [], "commands": []}
     if row.application is None:
         return {**document, "errors": [str(error) for error in row.errors]}
     try:
         number = numbers.of(row.application)
+        photo = portrait(row.application)
         credentials = sign_permit(office, row.application)
-        todo = plan(profile, card_contents(office, row.application, number, credentials, profile))
+        todo = plan(profile, card_contents(office, row.application, number, credentials, photo=photo))
     except InputError as error:
         return {**document, "errors": [str(error)]}
     commands = [

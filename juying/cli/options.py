@@ -78,8 +78,17 @@ def open_transport(
             transport = stack.enter_context(LocalTransport(load_card(virtual), name=str(virtual)))
         elif replay is not None:
             from juying.card.trace import Replay as ReplayTransport
+            from juying.card.trace import Trace
 
-            transport = ReplayTransport(replay)
+            trace = Trace.load(replay)
+            if trace.masked:
+                tell(
+                    Text(
+                        "记录中的个人信息已遮盖，其中的许可无法读出或验证",
+                        "personal data in the trace is masked: the permit in it can be neither read nor verified",
+                    )
+                )
+            transport = ReplayTransport(trace)
         else:
             from juying.card.pcsc import open_card
 

@@ -8,8 +8,6 @@ from juying.card.contents import CardContents
 from juying.card.ssc import SscCard
 from juying.card.writer import Plan, write_card
 from juying.codec.permit_slots import live_slot, slot_files
-from juying.codec.photo_file import PREFIX_LENGTH
-from juying.codec.spec import Profile
 from juying.credential.claims import Claims, Tier
 from juying.credential.issue import issue
 from juying.credential.trust import TrustList
@@ -76,9 +74,12 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
 
     Credentials of an earlier run are kept where they say the same and still verify, so that signing twice changes
     nothing. Raises `KeyUseError` when the key may not sign now, and `InputError` for a permit that cannot be signed,
-    such as one that has expired or is not this key's to sign: before any card is touched.
+    such as one that has expired or is not this key's to sign, or whose holder's social security number is not
+    settled: before any card is touched.
     """
     office.check_key()
+    # Raises when the number is not settled: no permit is signed for somebody whose card cannot be made.
+    _ = application.holder.social_security_number
     now = office.clock()
     permit = application.permit
     if not permit.region:
@@ -112,6 +113,11 @@ def _refuse_worthless(found: Verification) -> None:
         )
 
 
+def portrait(application: Application) -> bytes | None:
+    """The photo of ``application`` as a JPEG that fits the card, None without one. Raises `FieldError`."""
+    return None if application.photo is None else card_photo(application.photo)
+
+
 def issue_card(
     office: Office,
     application: Application,
@@ -119,9 +125,10 @@ def issue_card(
     credentials: Credentials,
     card: SscCard,
     *,
+    photo: bytes | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
-    """Write holder and permit onto ``card``, and verify what the card then returns.
+    """Write holder, permit and ``photo`` (from `portrait`) onto ``card``, and verify what the card then returns.
 
     Raises `FieldError` for an application that no card can hold, and what `write_card` raises; the card may
     then be half written, and calling this again finishes it.
@@ -132,7 +139,7 @@ def issue_card(
         application,
         card_number,
         credentials,
-        card.profile,
+        photo=photo,
         issued_on=issued_on if isinstance(issued_on, date) else None,
     )
     plan = write_card(card, contents, progress=progress)
@@ -145,8 +152,8 @@ def card_contents(
     application: Application,
     card_number: str,
     credentials: Credentials,
-    profile: Profile,
     *,
+    photo: bytes | None = None,
     issued_on: date | None = None,
 ) -> CardContents:
     """What the card of ``application`` is to hold.
@@ -158,10 +165,6 @@ def card_contents(
     identity = CardIdentity(
         number=card_number, issued_on=day, expires_on=_years_later(day), institution=office.institution
     )
-    file = next((file for file in profile.files if file.content == "photo"), None)
-    photo = None
-    if application.photo is not None and file is not None:
-        photo = card_photo(application.photo, capacity=file.size - PREFIX_LENGTH)
     return CardContents.of(
         application.holder, application.permit, identity, photo=photo, permit_record=credentials.full
     )

@@ -33,7 +33,7 @@ from juying.issuance.blanks import Blanks
 from juying.issuance.card_numbers import PREFIX, CardNumbers
 from juying.issuance.intake import Application, Row
 from juying.issuance.lock import locked
-from juying.issuance.office import Credentials, Office, issue_card, sign_permit
+from juying.issuance.office import Credentials, Office, issue_card, portrait, sign_permit
 from juying.issuance.report import Outcome, RowResult, report_file
 
 FULL, MINIMAL = "credential", "minimal"
@@ -134,6 +134,7 @@ def _issue(
     try:
         number = numbers.of(application)
         previous = _credentials(out / number)
+        photo = portrait(application)
         credentials = sign_permit(office, application, previous)
     except InputError as error:
         return RowResult(row.number, Outcome.INVALID, application.card_number or "", str(error))
@@ -142,7 +143,7 @@ def _issue(
     # permit has, and keep the record on a half-written card the same.
     _keep(folder, credentials, changed=credentials != previous)
     try:
-        plan = _write(office, application, credentials, folder, blanks, progress, failed)
+        plan = _write(office, application, credentials, photo, folder, blanks, progress, failed)
     except (ServiceUnavailable, ReaderUnavailable):
         raise
     except CardError as error:
@@ -173,6 +174,7 @@ def _write(
     office: Office,
     application: Application,
     credentials: Credentials,
+    photo: bytes | None,
     folder: Path,
     blanks: Blanks,
     progress: Progress | None,
@@ -181,25 +183,27 @@ def _write(
     """Write the card, or another one if it fails, as often as the supply of cards has it."""
     for _ in range(blanks.attempts - 1):
         try:
-            return _write_once(office, application, credentials, folder, blanks, progress)
+            return _write_once(office, application, credentials, photo, folder, blanks, progress)
         except (ServiceUnavailable, ReaderUnavailable):
             raise
         except CardError as error:
             if failed is not None:
                 failed(error)
-    return _write_once(office, application, credentials, folder, blanks, progress)
+    return _write_once(office, application, credentials, photo, folder, blanks, progress)
 
 
 def _write_once(
     office: Office,
     application: Application,
     credentials: Credentials,
+    photo: bytes | None,
     folder: Path,
     blanks: Blanks,
     progress: Progress | None,
 ) -> Plan:
     with blanks.card(folder) as transport:
-        return issue_card(office, application, folder.name, credentials, SscCard.open(transport), progress=progress)
+        card = SscCard.open(transport)
+        return issue_card(office, application, folder.name, credentials, card, photo=photo, progress=progress)
 
 
 _PICTURES = {

@@ -159,7 +159,7 @@ def card_of(permit_office: object = None, **changes: object) -> Path:
     card = VirtualCard.blank(load_profile("ssc-v3"))
     with LocalTransport(card) as transport:
         credentials = sign_permit(office, application)  # type: ignore[arg-type]
-        wanted = card_contents(office, application, "JYX000010", credentials, card.profile)  # type: ignore[arg-type]
+        wanted = card_contents(office, application, "JYX000010", credentials)  # type: ignore[arg-type]
         write_card(SscCard.open(transport), wanted)
     return virtual(card)
 

@@ -5,10 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from juying.card.ssc import SscCard
 from juying.card.virtual.card import Lifecycle, VirtualCard
 from juying.card.virtual.transport import LocalTransport
+from juying.card.writer import plan
 from juying.codec.profile import load_profile
 from juying.credential.claims import Tier
 from juying.credential.trust import TrustList
@@ -16,7 +18,8 @@ from juying.credential.verify import Verdict, verify
 from juying.crypto.signing import SoftwareSigner
 from juying.errors import FieldError, InputError, KeyUseError, ReadBackError, RecordError
 from juying.issuance import office as office_module
-from juying.issuance.office import Office, card_contents, issue_card, sign_permit
+from juying.issuance.office import Office, card_contents, issue_card, portrait, sign_permit
+from juying.model.numbers import NumberNotSettled
 from tests import people
 
 NUMBER = "JYX000010"
@@ -156,12 +159,12 @@ def test_a_permit_that_does_not_verify_on_the_card_stops_the_office(monkeypatch:
 
 
 def test_the_day_of_issue_is_the_one_asked_for_or_that_of_the_card_or_today() -> None:
-    office, profile = people.office(), load_profile("ssc-v3")
+    office = people.office()
     credentials = sign_permit(office, people.application())
 
     def day(asked: date | None, on_card: date | None) -> tuple[object, object]:
         application = people.application(issued_on=asked)
-        values = card_contents(office, application, NUMBER, credentials, profile, issued_on=on_card).values
+        values = card_contents(office, application, NUMBER, credentials, issued_on=on_card).values
         return values["card.issued_on"], values["card.expires_on"]
 
     today = people.NOW.astimezone().date()
@@ -171,12 +174,18 @@ def test_the_day_of_issue_is_the_one_asked_for_or_that_of_the_card_or_today() ->
 
 
 def test_the_photo_is_left_out_where_a_card_has_no_place_for_it(tmp_path: Path) -> None:
-    picture = Path(__file__).parents[2] / "examples" / "photos" / "musterfrau.png"
-    office = people.office()
-    application = people.application(photo=picture)
+    picture = tmp_path / "photo.png"
+    Image.new("RGB", (260, 320)).save(picture)
+    office, application = people.office(), people.application(photo=picture)
     credentials = sign_permit(office, application)
-    for name in ("ssc-v1", "ssc-v3"):
-        profile = load_profile(name)
-        has_place = any(file.content == "photo" for file in profile.files)
-        contents = card_contents(office, application, NUMBER, credentials, profile)
-        assert (contents.photo is not None) is has_place
+    contents = card_contents(office, application, NUMBER, credentials, photo=portrait(application))
+    assert contents.photo is not None
+    for name, has_place in (("ssc-v1", False), ("ssc-v3", True)):
+        written = {write.file.content for write in plan(load_profile(name), contents).writes}
+        assert ("photo" in written) is has_place
+
+
+def test_nothing_is_signed_for_a_holder_whose_number_is_not_settled() -> None:
+    holder = people.holder(document_number="TOO-LONG-BY-FAR-1")
+    with pytest.raises(NumberNotSettled):
+        sign_permit(people.office(), people.application(holder=holder))

@@ -326,7 +326,7 @@ def _parse_entry(entry: str) -> "StatusReference":
     from juying.credential.claims import StatusReference
 
     number, _, index = entry.partition(":")
-    if number.isdecimal() and index.isdecimal() and max(len(number), len(index)) <= 10:
+    if entry.isascii() and number.isdecimal() and index.isdecimal() and max(len(number), len(index)) <= 10:
         reference = StatusReference(int(number), int(index))
         if reference.in_range:
             return reference

@@ -85,7 +85,7 @@ def serve_status(
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="监听地址 / address to listen on")
     ] = "127.0.0.1",
-) -> int:
+) -> None:
     """用 HTTP 提供状态列表，公网应另有 Web 服务器在前 / serve status lists over HTTP, not to the open internet."""
     from juying.credential.status_server import StatusServer
 
@@ -94,7 +94,6 @@ def serve_status(
     with StatusServer(folder, host=host, port=port) as server:
         tell(f"{server.url}<列表号 number>")
         server.serve_forever()
-    return Exit.DONE
 
 
 def import_status(

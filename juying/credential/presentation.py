@@ -18,6 +18,7 @@ Before a credential is issued to a key, its holder proves to have it (`prove`, `
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple, Protocol, Self
 
@@ -29,11 +30,12 @@ from juying.errors import DecodeError, InputError, KeyUseError
 
 REFERENCE_LENGTH = 8
 MAX_SAME_REFERENCE = 4  # credentials that are tried for one reference, as for a kid
-MAX_AUDIENCE = 64  # characters
+MAX_AUDIENCE = 64  # bytes of UTF-8
 MIN_NONCE, MAX_NONCE = 8, 32  # bytes
 MIN_PROOF_NONCE, MAX_PROOF_NONCE = 16, 64  # bytes
 
 _DOMAIN = "JYK-Presentation-1"
+_DOMAIN_AND_HEAD = b"\x83" + cbor.encode(_DOMAIN) + b"\x58\x20"  # an array of three, text, 32 bytes
 _PROOF_DOMAIN = "JYK-Proof-1"
 _MAX_TIME = 2**32 - 1
 
@@ -55,16 +57,11 @@ class Presentation(NamedTuple):
     def parse(cls, data: bytes) -> Self:
         """Take a presentation apart; raises DecodeError for everything that `present` would not have made."""
         parts = cbor.decode(data, limit=MAX_BYTES)
-        if type(parts) is not list or len(parts) != 3 or not all(type(part) is bytes for part in parts):
-            raise _malformed()
-        carried, payload, signature = parts
-        if len(carried) < REFERENCE_LENGTH or len(signature) != SIGNATURE_LENGTH:
-            raise _malformed()
-        match cbor.decode(payload):
-            case [moment, *rest] if type(moment) is int and 0 <= moment <= _MAX_TIME:
-                audience = rest.pop(0) if rest and type(rest[0]) is str else None
-                nonce = rest.pop(0) if rest and type(rest[0]) is bytes else None
-                if not rest and _is_audience(audience) and _is_nonce(nonce):
+        if type(parts) is list and len(parts) == 3:
+            carried, payload, signature = parts
+            if type(carried) is bytes and type(payload) is bytes and type(signature) is bytes:
+                moment, audience, nonce = _parse_payload(payload)
+                if len(carried) >= REFERENCE_LENGTH and len(signature) == SIGNATURE_LENGTH:
                     return cls(carried, datetime.fromtimestamp(moment, UTC), audience, nonce, payload, signature)
         raise _malformed()
 
@@ -79,7 +76,7 @@ class Presentation(NamedTuple):
         False also for 33 bytes that are no point of the curve.
         """
         try:
-            key = VerifyKey(holder_key, Algorithm.ES256)
+            key = _holder_key(holder_key)
         except KeyUseError:
             return False
         return key.verify(self.signature, _to_be_signed(credential, self.payload))
@@ -90,8 +87,8 @@ def present(
 ) -> bytes:
     """Show ``credential`` now: the bytes for `juying.credential.issue.to_text`, new ones every ten seconds.
 
-    ``audience`` is the name of the terminal or site (1 to 64 printable characters), ``nonce`` what it asked to be
-    signed (8 to 32 bytes). Raises InputError when one of them or the time cannot be used or the result is too long
+    ``audience`` is the name of the terminal or site (printable, 1 to 64 bytes in UTF-8), ``nonce`` what it asked to
+    be signed (8 to 32 bytes). Raises InputError when one of them or the time cannot be used or the result is too long
     for a code, KeyUseError when the credential is not bound to the key of ``holder``, DecodeError when it is none.
     """
     return _present(credential, credential, holder, now, audience, nonce)
@@ -197,7 +194,10 @@ def _present(
     if now.tzinfo is None or not 0 <= now.timestamp() <= _MAX_TIME:
         raise InputError("出示时间须带时区，且在 1970 至 2105 年", "the time needs a time zone and a year 1970 to 2105")
     if not _is_audience(audience):
-        raise InputError(f"对象须为 1 至 {MAX_AUDIENCE} 个可显示字符", f"an audience is 1 to {MAX_AUDIENCE} characters")
+        raise InputError(
+            f"对象须为可显示字符，UTF-8 编码 1 至 {MAX_AUDIENCE} 字节",
+            f"an audience is printable and has 1 to {MAX_AUDIENCE} bytes in UTF-8",
+        )
     if not _is_nonce(nonce):
         raise InputError(f"随机数须为 {MIN_NONCE} 至 {MAX_NONCE} 字节", f"a nonce has {MIN_NONCE} to {MAX_NONCE} bytes")
     moment = int(now.timestamp())
@@ -211,8 +211,30 @@ def _present(
     return presentation
 
 
+@lru_cache(maxsize=1024)  # a quarter of the time of a verification, and a gate sees the same people every day
+def _holder_key(point: bytes) -> VerifyKey:
+    return VerifyKey(point, Algorithm.ES256)
+
+
+def _parse_payload(payload: bytes) -> tuple[int, str | None, bytes | None]:
+    if len(payload) == 6 and payload[:2] == b"\x81\x1a" and payload[2:4] != b"\0\0":
+        return int.from_bytes(payload[2:]), None, None  # the time alone, as nearly always, in its shortest form
+    members = cbor.decode(payload)
+    if type(members) is list and members:
+        moment, *rest = members
+        audience = rest.pop(0) if rest and type(rest[0]) is str else None
+        nonce = rest.pop(0) if rest and type(rest[0]) is bytes else None
+        in_range = type(moment) is int and 0 <= moment <= _MAX_TIME
+        if in_range and not rest and _is_audience(audience) and _is_nonce(nonce):
+            return moment, audience, nonce
+    raise _malformed()
+
+
 def _to_be_signed(credential: bytes, payload: bytes) -> bytes:
-    return cbor.encode([_DOMAIN, sha256(credential).digest(), payload])
+    """``[_DOMAIN, SHA-256(credential), payload]``, by hand because this is on the way of every verification."""
+    length = len(payload)
+    head = b"%c" % (0x40 + length) if length < 24 else b"\x58%c" % length
+    return b"%b%b%b%b" % (_DOMAIN_AND_HEAD, sha256(credential).digest(), head, payload)
 
 
 def _proof_message(nonce: bytes, public_key: bytes) -> bytes:
@@ -233,7 +255,7 @@ def _check_proof_nonce(nonce: bytes) -> None:
 
 
 def _is_audience(audience: str | None) -> bool:
-    return audience is None or (0 < len(audience) <= MAX_AUDIENCE and audience.isprintable())
+    return audience is None or (audience.isprintable() and 0 < len(audience.encode()) <= MAX_AUDIENCE)
 
 
 def _is_nonce(nonce: bytes | None) -> bool:

@@ -527,6 +527,7 @@ HOSTILE_PRESENTATIONS = {
     "payload: trailing bytes": presented(cbor.encode([MOMENT]) + b"\0"),
     "payload: deep nesting": presented(b"\x81" * 100 + b"\0"),
     "payload: non-shortest integer": presented(b"\x81\x1b\0\0\0\0" + MOMENT.to_bytes(4)),
+    "payload: time that could be shorter": presented(b"\x81\x1a\0\0\xff\xff"),
     "payload: huge numbers": presented(cbor2.dumps([2**4000])),
     "payload: huge time": presented(cbor.encode([2**64 - 1])),
     "payload: time of 2^32": presented(cbor.encode([2**32])),
@@ -542,6 +543,7 @@ HOSTILE_PRESENTATIONS = {
     "payload: empty audience": presented(cbor.encode([MOMENT, ""])),
     "payload: invisible audience": presented(cbor.encode([MOMENT, "gate\u200b7"])),
     "payload: long audience": presented(cbor.encode([MOMENT, "g" * 65])),
+    "payload: long audience in Chinese": presented(cbor.encode([MOMENT, "门" * 22])),
     "payload: short nonce": presented(cbor.encode([MOMENT, bytes(7)])),
     "payload: long nonce": presented(cbor.encode([MOMENT, bytes(33)])),
 }

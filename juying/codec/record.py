@@ -16,6 +16,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -58,6 +59,19 @@ HexBytes = Annotated[
     BeforeValidator(_hex_bytes, json_schema_input_type=_HexText),
     PlainSerializer(lambda raw: raw.hex().upper(), return_type=str),
 ]
+Words = Annotated[
+    Text,
+    PlainSerializer(Text._asdict, return_type=dict[str, str]),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {"zh": {"type": "string"}, "en": {"type": "string"}},
+            "required": ["zh", "en"],
+            "additionalProperties": False,
+        }
+    ),
+]
+"""A text in Chinese and English, in a file ``{ zh = "…", en = "…" }``."""
 Source = Literal["standard", "observed", "ours"]
 _GRANT = r"(pin|key:\w+)"
 Rule = Annotated[str, Field(pattern=rf"^(free|never|debit|{_GRANT}( or {_GRANT})*|{_GRANT}( and {_GRANT})+)$")]
@@ -85,14 +99,14 @@ class Stored(Spec):
     must not leave the card in a trace.
     """
 
-    title: Text
+    title: Words
     source: Source
     read: Rule
     write: Rule
     field: str = ""
     personal: StrictBool = False
     secret: StrictBool = False
-    note: Text | None = None
+    note: Words | None = None
     vectors: tuple[Vector, ...] = ()
 
 

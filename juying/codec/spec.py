@@ -17,9 +17,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, StrictBool, StrictInt, field_validator, model_validator
 
 from juying.codec.fields import Decoder, Encoder, FieldType, Value
-from juying.codec.record import Content, HexBytes, HexNumber, Record, Rule, Source, Spec, Stored, Vector, broken
+from juying.codec.record import Content, HexBytes, HexNumber, Record, Rule, Source, Spec, Stored, Vector, Words, broken
 from juying.errors import DecodeError, InputError, ProfileError
-from juying.text import Text
 
 __all__ = [
     "Application",
@@ -234,7 +233,7 @@ class Key(Spec):
     psam_usage: HexNumber | None = None
     psam_id: HexNumber | None = None
     source: Source
-    note: Text | None = None
+    note: Words | None = None
 
 
 class Application(Spec):
@@ -243,9 +242,9 @@ class Application(Spec):
     name: str
     aid: HexBytes | None = None
     fid: HexNumber | None = None
-    title: Text
+    title: Words
     source: Source
-    note: Text | None = None
+    note: Words | None = None
     keys: tuple[Key, ...] = ()
     files: tuple[File, ...] = Field(alias="file")
 
@@ -280,11 +279,11 @@ class Profile(Spec):
     """
 
     name: str
-    title: Text
+    title: Words
     version: str
     protocol: Literal["T=0", "T=1"]
     historical: HexBytes
-    note: Text | None = None
+    note: Words | None = None
     applications: tuple[Application, ...] = Field(alias="application")
 
     @field_validator("historical")

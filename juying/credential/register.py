@@ -14,6 +14,7 @@ from typing import Protocol
 
 from juying.credential.claims import StatusReference
 from juying.credential.status_list import Status
+from juying.errors import InputError
 from juying.text import Text
 
 
@@ -99,3 +100,25 @@ class Register(Protocol):
 
         Its time of issue is later than that of every snapshot before, and than ``after``.
         """
+
+
+def check_standing(register: Register, reference: StatusReference) -> None:
+    """Raise InputError unless the credential with this reference may be kept or replaced.
+
+    For issuing the same permit again: what was revoked or suspended stays so, however often a sheet is run.
+    """
+    status = register.status(reference)
+    where = f"{reference.list_number}:{reference.index}"
+    if status is None:
+        raise InputError(
+            "登记簿中没有这个状态编号：凭证不是凭此登记簿签发的",
+            "the register has no such status entry: the credential was not issued from this register",
+            where=where,
+        )
+    if status is not Status.VALID:
+        raise InputError(
+            f"该许可证的凭证{status.text.zh}，不再签发；误操作请恢复，或凭新许可证签发",
+            f"the credential of this permit is {status.text.en} and not issued again: resume it if that was a mistake, "
+            "or issue one for a new permit",
+            where=where,
+        )

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from juying.credential.claims import StatusReference
-from juying.credential.register import Event, Reason, Register
+from juying.credential.register import Event, Reason, Register, check_standing
 from juying.credential.sqlite_register import LEAST_CAPACITY, SqliteRegister
 from juying.credential.status import Status
 from juying.errors import InputError
@@ -204,6 +204,17 @@ def test_what_an_interrupted_renewal_left_is_revoked_with_the_old_one(register: 
     register.set(old, SUSPENDED)
     register.confirm(stored)
     assert [register.status(one) for one in (old, lost, stored)] == [INVALID, INVALID, VALID]
+
+
+def test_a_revoked_permit_is_not_issued_again(register: SqliteRegister) -> None:
+    reference = register.allot(PERMIT)
+    check_standing(register, reference)
+    for status, words in ((SUSPENDED, "suspended"), (INVALID, "revoked")):
+        register.set(reference, status)
+        with pytest.raises(InputError, match=f"is {words} and not issued again"):
+            check_standing(register, reference)
+    with pytest.raises(InputError, match="not issued from this register"):
+        check_standing(register, NOBODY)
 
 
 # Decoys

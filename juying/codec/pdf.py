@@ -83,7 +83,7 @@ def _picture(picture: Image.Image) -> bytes:
 
 
 def _stream(entries: str, data: bytes) -> bytes:
-    packed = zlib.compress(data, 9)
+    packed = zlib.compress(data)
     return f"<<{entries}/Filter/FlateDecode/Length {len(packed)}>>stream\n".encode() + packed + b"\nendstream"
 
 

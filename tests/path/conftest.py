@@ -1,18 +1,19 @@
 """Every test with ``insert`` runs twice: on a card in process, and on the same card in a PC/SC reader."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 
 from juying.card.pcsc import PcscTransport
 from juying.card.transport import Transport
-from juying.card.virtual.card import Card
+from juying.card.virtual.card import Card, VirtualCard
+from juying.card.virtual.faults import Fault
 from juying.card.virtual.transport import LocalTransport
 from juying.card.virtual.vpcd import VirtualReader
 from tests.harness import PrivatePcscd
 
-Insert = Callable[[Card], AbstractContextManager[Transport]]
+Insert = Callable[[VirtualCard | Fault], AbstractContextManager[Transport]]
 """Put a card in; the transport to it lives as long as the ``with`` block."""
 
 
@@ -22,22 +23,53 @@ def in_process(card: Card) -> Iterator[Transport]:
         yield transport
 
 
-def in_reader(pcscd: PrivatePcscd) -> Insert:
-    """Cards go through the machine's PC/SC: our connection, pcscd, the vpcd driver, the card behind a socket."""
+class Shell(Fault):
+    """The card that a reader sees; what is inside can be exchanged for a card of the same ATR."""
+
+    def exchange(self, card: VirtualCard | Fault) -> None:
+        self.card.power_off()
+        self.card = card
+        self.card.power_on()
+
+
+class Readers:
+    """Cards in PC/SC readers: our connection, pcscd, the vpcd driver, the card behind a socket.
+
+    pcscd takes up to half a second to notice that a card came or went, and the tests are many. So there is a reader
+    for each kind of card, it is never empty, and pcscd has no need to notice anything.
+    """
+
+    def __init__(self, pcscd: PrivatePcscd, opened: ExitStack) -> None:
+        self._pcscd = pcscd
+        self._opened = opened
+        self._places: dict[bytes, tuple[str, Shell]] = {}
 
     @contextmanager
-    def insert(card: Card) -> Iterator[Transport]:
-        with pcscd.slot() as slot, VirtualReader(port=slot.port) as reader:
-            reader.insert(card)
-            pcscd.wait_for_card(slot.name, present=True)
-            with PcscTransport.open(slot.name) as transport:
-                yield transport
+    def insert(self, card: VirtualCard | Fault) -> Iterator[Transport]:
+        if card.atr not in self._places:
+            self._places[card.atr] = self._fill(Shell(card))
+        name, shell = self._places[card.atr]
+        shell.exchange(card)
+        with PcscTransport.open(name) as transport:
+            yield transport
 
-    return insert
+    def _fill(self, shell: Shell) -> tuple[str, Shell]:
+        slot = self._opened.enter_context(self._pcscd.slot())
+        reader = self._opened.enter_context(VirtualReader(port=slot.port))
+        reader.insert(shell)
+        self._pcscd.wait_for_card(slot.name, present=True)
+        return slot.name, shell
+
+
+@pytest.fixture(scope="package")
+def readers(private_pcscd: PrivatePcscd) -> Iterator[Readers]:
+    with ExitStack() as opened:
+        yield Readers(private_pcscd, opened)
 
 
 @pytest.fixture(params=["in process", "pcscd"])
 def insert(request: pytest.FixtureRequest) -> Insert:
     if request.param == "in process":
         return in_process
-    return in_reader(request.getfixturevalue("private_pcscd"))
+    readers: Readers = request.getfixturevalue("readers")
+    return readers.insert

@@ -27,8 +27,10 @@ def contents(
     return CardContents.of(person, people.permit(), identity, photo=photo, permit_record=record)
 
 
-def blank(profile: str, **options: object) -> VirtualCard:
-    return VirtualCard.blank(load_profile(profile), serial=bytes.fromhex("99110145"), **options)  # type: ignore[arg-type]
+def blank(profile: str | Profile, **options: object) -> VirtualCard:
+    """A card as it leaves the factory, always with the same serial number."""
+    known = load_profile(profile) if isinstance(profile, str) else profile
+    return VirtualCard.blank(known, serial=bytes.fromhex("99110145"), **options)  # type: ignore[arg-type]
 
 
 def memory_of(card: VirtualCard) -> dict[str, list[bytes]]:

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from juying.card.pcsc import PcscTransport
 from juying.card.ssc import SSSE_AID, CardData, SscCard
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.faults import Fault, WrongStatus
@@ -27,6 +28,16 @@ def written(profile: str, **options: object) -> VirtualCard:
     with LocalTransport(card) as transport:
         write_card(SscCard.open(transport), contents(photo=PHOTO, email="anna@example.org"))
     return card
+
+
+@pytest.mark.parametrize(("profile", "protocol"), [("ssc-v1", "T=0"), ("ssc-v2", "T=0"), ("ssc-v3", "T=1")])
+def test_the_two_ways_are_what_they_say(
+    profile: str, protocol: str, insert: Insert, request: pytest.FixtureRequest
+) -> None:
+    card = blank(profile)
+    with insert(card) as transport:
+        assert isinstance(transport, PcscTransport) == ("pcscd" in request.node.name)
+        assert (transport.atr, transport.protocol) == (card.atr, protocol)
 
 
 # What card is it?
@@ -160,7 +171,7 @@ def test_one_value_is_found_by_its_tag_and_missing_where_the_card_has_no_place_f
         entry.model_copy(update={"number": number}) for number, entry in enumerate(reversed(file.records), 1)
     )
     for records, found in ((turned, "10000000001"), (turned[:2], None)):
-        card = VirtualCard.blank(with_file(file.model_copy(update={"records": records})))
+        card = blank(with_file(file.model_copy(update={"records": records})))
         with LocalTransport(card) as transport:
             write_card(SscCard.open(transport), contents(None))
         with insert(card) as transport:

@@ -139,7 +139,7 @@ def test_records_are_found_by_tag_where_a_card_numbers_them_otherwise(insert: In
     file = pristine().file("SSSE/EF06")
     numbers = range(1, len(file.records) + 1)
     turned = [record.model_copy(update={"number": n}) for n, record in zip(numbers, file.records[::-1], strict=True)]
-    card = VirtualCard.blank(with_file(file.model_copy(update={"records": tuple(turned)})))
+    card = blank(with_file(file.model_copy(update={"records": tuple(turned)})))
     with insert(card) as transport:
         write_card(SscCard.open(transport), contents())
         data = SscCard.open(transport).read()
@@ -151,7 +151,7 @@ def test_a_record_with_an_unknown_tag_survives_and_is_shown(insert: Insert) -> N
     file = pristine().file("DF01/EF06")
     unknown = bytes.fromhex("E503414243")
     local = file.records[-1].model_copy(update={"number": 6, "tag": 0xE5, "length": 3, "field": ""})
-    card = VirtualCard.blank(with_file(file.model_copy(update={"records": (*file.records, local)})))
+    card = blank(with_file(file.model_copy(update={"records": (*file.records, local)})))
     card.memory.files["DF01/EF06"][-1][:] = unknown
     with insert(card) as transport:
         write_card(SscCard.open(transport), contents())
@@ -304,7 +304,7 @@ def test_contents_leave_out_what_the_holder_has_not() -> None:
 
 def test_a_card_without_a_record_gets_the_rest_and_the_clerk_is_told(insert: Insert) -> None:
     file = pristine().file("DF01/EF06")
-    fewer = VirtualCard.blank(with_file(file.model_copy(update={"records": file.records[:2]})))
+    fewer = blank(with_file(file.model_copy(update={"records": file.records[:2]})))
     with insert(fewer) as transport:
         done = write_card(SscCard.open(transport), contents())
         assert write_card(SscCard.open(transport), contents()).writes == ()
@@ -325,7 +325,7 @@ def test_a_card_without_a_file_gets_the_rest_and_the_clerk_is_told(insert: Inser
 def test_a_card_without_a_record_for_the_card_number_is_refused_untouched(insert: Insert) -> None:
     file = pristine().file("SSSE/EF05")
     renamed = file.records[-1].model_copy(update={"tag": 0xE7})
-    card = VirtualCard.blank(with_file(file.model_copy(update={"records": (*file.records[:-1], renamed)})))
+    card = blank(with_file(file.model_copy(update={"records": (*file.records[:-1], renamed)})))
     before = memory_of(card)
     with insert(card) as transport, pytest.raises(CardRefused) as refused:
         write_card(SscCard.open(transport), contents())
@@ -337,7 +337,7 @@ def test_text_that_stands_in_two_places_is_whole_in_both(insert: Insert) -> None
     """A city may keep a copy of a field in a file of its own; only a continuation takes the rest of a text."""
     profile = with_file(_with_copy_of_the_name())
     name = "VON BEISPIELHAUSEN-MUSTERSTEIN MAX"
-    card = VirtualCard.blank(profile)
+    card = blank(profile)
     with insert(card) as transport:
         done = write_card(SscCard.open(transport, profile), contents(card_name=name))
         assert write_card(SscCard.open(transport, profile), contents(card_name=name)).writes == ()

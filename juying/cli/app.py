@@ -15,6 +15,7 @@ from juying.cli import (
     profiles,
     readers,
     revocation,
+    scan,
     status_lists,
     trust,
     virtual,
@@ -36,6 +37,7 @@ app = Commands("聚英卡：签发、读取、验证 / issue, read and verify th
 app.command("issue")(issuing.issue)
 app.command("read")(cards.read)
 app.command("verify")(credentials.verify)
+app.command("scan")(scan.scan)
 app.command("readers")(readers.readers)
 app.command("decode")(profiles.decode)
 app.add_typer(profiles.app, name="profile")

@@ -1,0 +1,1 @@
+"""Codes out of camera frames, pictures, PDF files and scanners that type like a keyboard."""

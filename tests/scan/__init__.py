@@ -1,0 +1,1 @@
+"""Scanning: frames, pictures, PDF pages, scanners that type."""

@@ -78,7 +78,7 @@ Key = Annotated[
     typer.Option(
         "--key",
         metavar="FILE",
-        help="密钥 PEM，与 --trust 同用，默认演示密钥 / key, used with --trust; default: the demonstration key",
+        help="密钥 PEM，须同时给出信任列表，默认演示密钥 / key, goes with a trust list; default: demonstration key",
     ),
 ]
 

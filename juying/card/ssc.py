@@ -247,9 +247,17 @@ class SscCard:
         return decode_slot(index, raw)
 
     def read_photo(self, file: File) -> bytes | None:
-        """The JPEG in a photo file, None if there is none. Raises `DecodeError` for a length that cannot be."""
+        """The JPEG in a photo file, None if there is none.
+
+        Raises `DecodeError` for a length that cannot be, or when the file ends before the picture does.
+        """
         length = photo_length(self.read_binary(file, 0, PREFIX_LENGTH), file.size)
-        return self.read_binary(file, PREFIX_LENGTH, length) if length else None
+        if not length:
+            return None
+        picture = self.read_binary(file, PREFIX_LENGTH, length)
+        if len(picture) < length:
+            raise DecodeError("照片不完整", "the photo is cut short", where=file.address)
+        return picture
 
     def read(self, *, photo: bool = False, everything: bool = False) -> CardData:
         """Read the permit and the files that hold model fields; with ``everything`` all record files.

@@ -214,6 +214,19 @@ def test_a_binary_file_that_ends_early_is_read_to_its_end(sw: str) -> None:
     assert len(card.commands) == 2 + 2 + 1 + (sw == "9000")
 
 
+def test_a_photo_that_the_card_cuts_short_is_no_photo() -> None:
+    memory = b"\x03\xe8" + bytes(500)
+
+    def answer(command: bytes) -> bytes:
+        offset = command[2] << 8 | command[3]
+        piece = memory[offset : offset + command[4]]
+        return piece + (b"\x90\x00" if len(piece) == command[4] else b"\x62\x82")
+
+    session, _ = hostile(answer)
+    with pytest.raises(DecodeError, match="cut short"):
+        session.read_photo(session.profile.file("SSSE/EF08"))
+
+
 def test_a_refused_binary_file_is_an_error_that_says_where() -> None:
     session, _ = hostile(lambda command: bytes.fromhex("6982") if command[3] else bytes(CHUNK) + b"\x90\x00")
     with pytest.raises(StatusError) as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
 from PIL import ImageFont
@@ -37,6 +38,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, *, chinese: str = "", others: str =
         opened[font] = names[name]
         return font
 
+    @cache
     def has(font: FreeTypeFont, char: str) -> bool:
         return char == " " or (char in opened[font] if font in opened else char.isascii())
 

@@ -8,7 +8,8 @@ Case: base45 has no lower case. With Caps Lock on, every letter arrives as a sma
 text that has small letters only is put right. Small and capital letters in one text mean that the Shift key was lost on
 the way here and there, and then a ``4`` may have been a ``$``.
 
-Spaces: base45 has them, at the end too, so only those before the code are dropped.
+Spaces: base45 has them, but never at the end, where the most significant digit of a group stands: that of two bytes is
+at most ``W``, that of one at most ``5``. So spaces around a code are never part of it.
 """
 
 import re
@@ -39,14 +40,14 @@ _MAX_BEFORE = 20  # characters of a prefix that somebody may have set
 def wedge_text(raw: str | bytes) -> str:
     """The text of the code out of one line that a scanner typed.
 
-    Dropped are line ends and other control characters around it, spaces before it, and the AIM identifier of a QR code
-    (``]Q1``). Put right are full-width characters, Caps Lock, and the layouts of `LAYOUTS` where nothing went to
+    Dropped are line ends, other control characters and spaces around it, and the AIM identifier of a QR code (``]Q1``).
+    Put right are full-width characters, Caps Lock, and the layouts of `LAYOUTS` where nothing went to
     a dead key. Raises DecodeError, which says why and what to do.
     """
-    text = _capital(_decoded(raw).lstrip(_CONTROLS + " ").rstrip(_CONTROLS).translate(_FULL_WIDTH))
-    if not _BEGINNING.match(text):
-        text = _on_us_keyboard(text)
-    text = _without_identifier(text)
+    text = _decoded(raw).translate(_FULL_WIDTH).strip(_CONTROLS + " ")
+    text = _capital(_without_identifier(text))
+    if not text.startswith(PREFIX):
+        text = _without_identifier(_on_us_keyboard(text))
     if not text.startswith(PREFIX):
         raise _refused(_why_not_ours(text))
     _check_rest(text)
@@ -66,9 +67,9 @@ def _decoded(raw: str | bytes) -> str:
 
 def _capital(text: str) -> str:
     """The text as it is without Caps Lock."""
-    if not any(letter in ascii_lowercase for letter in text):
+    if not any(letter in ascii_lowercase for letter in text) or _has_something_before(text):
         return text
-    if any(letter in ascii_uppercase for letter in text) or "jy1;" in text[:7]:
+    if any(letter in ascii_uppercase for letter in text) or text.startswith("jy1;"):
         raise _refused(_SHIFT_LOST)
     return text.translate(_CAPITAL)
 
@@ -95,9 +96,13 @@ def _without_identifier(text: str) -> str:
     identifier = _AIM.match(text)
     if identifier is None:
         return text
-    if identifier[1] != "Q":
+    if identifier[1] not in "Qq":
         raise _refused(_NO_QR)
     return text[identifier.end() :]
+
+
+def _has_something_before(text: str) -> bool:
+    return 0 < text.find(PREFIX) <= _MAX_BEFORE
 
 
 def _why_not_ours(text: str) -> Text:
@@ -106,7 +111,7 @@ def _why_not_ours(text: str) -> Text:
         return _NOTHING
     if _IDEOGRAPH.search(text):
         return _INPUT_METHOD
-    if PREFIX in text[: _MAX_BEFORE + len(PREFIX)]:
+    if _has_something_before(text):
         return _SOMETHING_BEFORE
     if any(text.startswith(PREFIX[lost:]) for lost in range(1, len(PREFIX))):
         return _BEGINNING_LOST

@@ -1,6 +1,5 @@
 """Camera frames made by calculation: a code on a desk, seen from an angle, in whatever light."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, radians, sin
 from random import Random
@@ -58,27 +57,19 @@ def _lay(onto: Image.Image, text: str, view: View) -> None:
         code = ImageOps.invert(code)
     code = code.resize((view.width, view.width), Image.Resampling.BOX)
     shade = Image.new("L", code.size, 255)
-    how = _projection(view, onto.size)
+    how = _projection(view)
     method, smooth = Image.Transform.PERSPECTIVE, Image.Resampling.BICUBIC
     onto.paste(code.transform(onto.size, method, how, smooth), mask=shade.transform(onto.size, method, how, smooth))
 
 
-def _projection(view: View, size: tuple[int, int]) -> Sequence[float]:
+def _projection(view: View) -> list[float]:
     """The coefficients that lead from a pixel of the frame to the pixel of the code that is seen there."""
     turn, tilt, middle = radians(view.turned), radians(view.tilted), view.width / 2
-    right = (cos(turn), sin(turn) * cos(tilt), sin(turn) * sin(tilt))
-    down = (-sin(turn), cos(turn) * cos(tilt), cos(turn) * sin(tilt))
-    # A ray (u, v, DISTANCE) meets the paper where a * right + b * down + (0, 0, DISTANCE) is a multiple of it.
-    (a, b, c), (d, e, f) = right, down
-    g = DISTANCE
-    # Rows of the inverse of the matrix with these three columns, up to a common factor.
-    to_a, to_b, to_one = (e * g, -d * g, 0.0), (-b * g, a * g, 0.0), (b * f - c * e, c * d - a * f, a * e - b * d)
-    x0, y0 = view.at
-    rows = []
-    for p, q, r in (to_a, to_b, to_one):
-        rows.append((p, q, r * DISTANCE - p * x0 - q * y0))
-    scale = rows[2]
-    rows[0] = tuple(one + middle * two for one, two in zip(rows[0], scale, strict=True))  # type: ignore[assignment]
-    rows[1] = tuple(one + middle * two for one, two in zip(rows[1], scale, strict=True))  # type: ignore[assignment]
-    last = scale[2]
-    return [value / last for row in rows for value in row][:8]
+    a, b, c = cos(turn), sin(turn) * cos(tilt), sin(turn) * sin(tilt)  # one pixel to the right on the code, in space
+    d, e, f = -sin(turn), cos(turn) * cos(tilt), cos(turn) * sin(tilt)  # one pixel down
+    # The ray through the pixel (u, v) of the frame is a multiple of (u, v, DISTANCE) and meets the code where that is
+    # x (a, b, c) + y (d, e, f) + (0, 0, DISTANCE). So x, y and 1 are in the proportion of these:
+    rows = [(e, -d, 0.0), (-b, a, 0.0), ((b * f - c * e) / DISTANCE, (c * d - a * f) / DISTANCE, a * e - b * d)]
+    to_x, to_y, to_one = [(p, q, r - p * view.at[0] - q * view.at[1]) for p, q, r in rows]
+    to_x, to_y = (tuple(one + middle * two for one, two in zip(row, to_one, strict=True)) for row in (to_x, to_y))
+    return [value / to_one[2] for value in (*to_x, *to_y, *to_one[:2])]

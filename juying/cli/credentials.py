@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from juying.cli.commands import Commands
+from juying.cli.gate import Audience, Lists, Nonce, PolicyFile, ReplayFile, load_verifier
 from juying.cli.options import Json, Root, Trust, load_trust
 from juying.cli.output import DEMONSTRATION, Exit, console, print_fields, print_json
 from juying.errors import InputError
@@ -31,20 +32,29 @@ Source = Annotated[
 ]
 
 
-def verify(source: Source, trust: Trust = None, root: Root = None, json: Json = False) -> int:
-    """验证二维码凭证 / verify a QR credential; exit status 0 valid, 1 not, 3 status unknown."""
+def verify(
+    source: Source,
+    trust: Trust = None,
+    root: Root = None,
+    policy: PolicyFile = None,
+    lists: Lists = None,
+    audience: Audience = None,
+    nonce: Nonce = None,
+    replay: ReplayFile = None,
+    json: Json = False,
+) -> int:
+    """验证二维码凭证 / verify a QR credential; exit status 0 valid and accepted here, 1 not, 3 status unknown."""
     from juying.credential.verify import Verdict
-    from juying.credential.verify import verify as verify_credential
 
-    trusted = load_trust(trust, root)
-    result = verify_credential(text_of(source), trusted, now=datetime.now(UTC))
+    verifier = load_verifier(load_trust(trust, root), policy, lists, audience, nonce, replay)
+    result = verifier(text_of(source))
     if json:
         print_json(result.to_dict())
     else:
         _show(result)
-    if result.verdict is Verdict.VALID_STALE_STATUS:
+    if result.verdict is Verdict.VALID_STALE_STATUS and not result.accepted:
         return Exit.UNDETERMINED
-    return Exit.DONE if result.valid else Exit.NO
+    return Exit.DONE if result.accepted else Exit.NO
 
 
 @app.command()

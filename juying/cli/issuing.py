@@ -1,9 +1,11 @@
 """``juying issue``."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +18,7 @@ from juying.errors import InputError
 
 if TYPE_CHECKING:
     from juying.codec.spec import Profile
+    from juying.credential.sqlite_register import SqliteRegister
     from juying.issuance.blanks import Blanks
     from juying.issuance.intake import Row
     from juying.issuance.office import Office
@@ -57,6 +60,14 @@ def issue(
         Path | None,
         typer.Option("--trust", metavar="PATH", help="含此密钥的信任列表或信任库 / trust list or store with the key"),
     ] = None,
+    register: Annotated[
+        Path | None,
+        typer.Option(
+            "--register",
+            metavar="FILE",
+            help="状态登记簿，使凭证可吊销，默认 JUYING_REGISTER / status register, to revoke credentials later",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="只列出命令，不写卡 / list the commands, write nothing")
     ] = False,
@@ -73,7 +84,19 @@ def issue(
         from juying.cli.dry_run import show_commands
 
         return show_commands(office, rows, layout, out, prefix, as_json=json)
-    return _issue(office, rows, out, _blanks(layout, region, reader), prefix, as_json=json)
+    with _register(register) as opened:
+        office = replace(office, register=opened)
+        return _issue(office, rows, out, _blanks(layout, region, reader), prefix, as_json=json)
+
+
+def _register(path: Path | None) -> "AbstractContextManager[SqliteRegister | None]":
+    """The register that the option or the environment names, made if there is none yet; None without either."""
+    named = path or os.environ.get("JUYING_REGISTER")
+    if not named:
+        return nullcontext()
+    from juying.credential.sqlite_register import SqliteRegister
+
+    return SqliteRegister(named)
 
 
 def _office(key: Path | None, trust: Path | None, region: str, institution: str, *, throw_away: bool) -> "Office":

@@ -1,6 +1,7 @@
 """``juying credential revoke``, ``suspend``, ``resume``, ``renew`` and ``status``."""
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import typer
 from juying.cli.commands import Commands
 from juying.cli.credentials import Source, text_of
 from juying.cli.options import Json, Root, Trust, load_trust
-from juying.cli.output import Exit, print_json, tell
+from juying.cli.output import Exit, print_json, print_text, tell
 from juying.cli.passwords import key_password
 from juying.cli.status_view import answer_row, show_rows
 from juying.errors import InputError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 REGISTER = "JUYING_REGISTER"
 PENDING = Text("发布状态列表后生效", "it takes effect when the status list is published")
+PROOF_NONCE = 16
+"""Bytes of the nonce that the office draws for one proof."""
 MAX_INPUT = 1 << 20
 """Bytes of permit numbers on standard input that are read."""
 
@@ -129,6 +132,16 @@ def renew(
     source: Source,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="新凭证的 .txt 文件 / .txt file for the new one")],
     register: Register = None,
+    proof: Annotated[
+        str | None,
+        typer.Option(
+            "--proof", metavar="HEX", help="持有证明，绑定新的持有人密钥 / proof of possession of a new holder key"
+        ),
+    ] = None,
+    nonce: Annotated[
+        str | None,
+        typer.Option("--nonce", metavar="HEX", help="证明所应答的随机数 / the nonce that the proof answers"),
+    ] = None,
     key: Key = None,
     trust: Trust = None,
     root: Root = None,
@@ -139,7 +152,15 @@ def renew(
 
     signer, trusted = load_signer(key, trust, root)
     with open_register(register) as opened:
-        renewal = renew_credential(text_of(source), out, opened, signer, trusted, now=datetime.now(UTC))
+        renewal = renew_credential(
+            text_of(source),
+            out,
+            opened,
+            signer,
+            trusted,
+            now=datetime.now(UTC),
+            holder_key=_proven_key(proof, nonce),
+        )
     if json:
         new = renewal.claims.status if renewal.claims else None
         print_json(
@@ -188,8 +209,28 @@ def status(
 
 def add_to(group: Commands) -> None:
     """Put the commands into ``juying credential``."""
-    for command in (revoke, suspend, resume, renew, status):
+    for command in (revoke, suspend, resume, renew, challenge, status):
         group.command(command.__name__)(command)
+
+
+def challenge() -> int:
+    """给持有人一个随机数，用于一次证明 / a nonce for the holder to prove possession of a key, good for one proof."""
+    print_text(secrets.token_hex(PROOF_NONCE).upper())
+    return Exit.DONE
+
+
+def _proven_key(proof: str | None, nonce: str | None) -> bytes | None:
+    """The holder's key, of which possession is proven; None without a proof."""
+    from juying.credential.presentation import check_proof
+
+    if (proof is None) != (nonce is None):
+        raise InputError("--proof 和 --nonce 必须一起给出", "--proof and --nonce go together")
+    if proof is None or nonce is None:
+        return None
+    try:
+        return check_proof(bytes.fromhex(proof), bytes.fromhex(nonce))
+    except ValueError:
+        raise InputError("--proof 和 --nonce 应为十六进制数", "--proof and --nonce have to be hex digits") from None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from juying.errors import DecodeError, InputError
 PREFIX = "JY1:"  # the digit is the version of everything behind it
 MAX_TEXT = 600  # characters; a QR code beyond that is hard to scan (our choice)
 MAX_BYTES = 397  # what fits into MAX_TEXT; the record on the chip is the same one
+MAX_BOUND = 320  # of a credential with a holder key: its holder's signature has to fit into the code too
 
 
 def issue(claims: Claims, signer: Signer) -> bytes:
@@ -18,12 +19,18 @@ def issue(claims: Claims, signer: Signer) -> bytes:
     protected = cose.protected_header(signer.algorithm, signer.kid)
     payload = claims.encode()
     credential = cose.encode(protected, payload, signer.sign(cose.to_be_signed(protected, payload)))
-    if len(credential) > MAX_BYTES:
+    limit = MAX_BYTES if claims.holder_key is None else MAX_BOUND
+    if len(credential) > limit:
         raise InputError(
-            f"凭证共 {len(credential)} 字节，超过上限 {MAX_BYTES}；请缩写岗位或姓名",
-            f"the credential has {len(credential)} bytes, at most {MAX_BYTES} fit; shorten the position or the names",
+            f"凭证共 {len(credential)} 字节，超过上限 {limit}；请缩写岗位或姓名",
+            f"the credential has {len(credential)} bytes, at most {limit} fit; shorten the position or the names",
         )
     return credential
+
+
+def unverified_claims(credential: bytes) -> Claims:
+    """What a credential says, whoever signed it; for those who know it already. Raises DecodeError."""
+    return Claims.decode(cose.parse(credential, limit=MAX_BYTES).payload)
 
 
 def to_text(credential: bytes) -> str:

@@ -22,9 +22,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple, Protocol, Self
 
-from juying.codec import cbor, cose
-from juying.credential.claims import Claims
-from juying.credential.issue import MAX_BYTES
+from juying.codec import cbor
+from juying.credential.issue import MAX_BYTES, unverified_claims
 from juying.crypto.signing import SIGNATURE_LENGTH, Algorithm, Signer, VerifyKey
 from juying.errors import DecodeError, InputError, KeyUseError
 
@@ -189,7 +188,7 @@ def _present(
     carried: bytes, credential: bytes, holder: Signer, now: datetime, audience: str | None, nonce: bytes | None
 ) -> bytes:
     _check_holder(holder)
-    if Claims.decode(cose.parse(credential).payload).holder_key != holder.public_key:
+    if unverified_claims(credential).holder_key != holder.public_key:
         raise KeyUseError("凭证未绑定这把密钥", "the credential is not bound to this key")
     if now.tzinfo is None or not 0 <= now.timestamp() <= _MAX_TIME:
         raise InputError("出示时间须带时区，且在 1970 至 2105 年", "the time needs a time zone and a year 1970 to 2105")

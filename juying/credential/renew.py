@@ -37,10 +37,20 @@ class Renewal:
         return self.claims is not None
 
 
-def renew(text: str, out: Path, register: Register, signer: Signer, trust: TrustList, *, now: datetime) -> Renewal:
+def renew(
+    text: str,
+    out: Path,
+    register: Register,
+    signer: Signer,
+    trust: TrustList,
+    *,
+    now: datetime,
+    holder_key: bytes | None = None,
+) -> Renewal:
     """Renew the credential ``text`` into the file ``out`` and then, when it is safely there, revoke the old one.
 
-    The new credential differs in the time of issue, the status and the signature alone; its holder key stays. When
+    The new credential differs in the time of issue, the status and the signature alone. Its holder key stays, unless
+    ``holder_key`` is given: another one, of which the holder has proven possession (`check_proof`). When
     this is interrupted run it again: the old credential is good until the new one is stored, and whatever an
     interrupted run left is revoked with the old one.
 
@@ -61,7 +71,8 @@ def renew(text: str, out: Path, register: Register, signer: Signer, trust: Trust
         if status is not Status.VALID:
             return Renewal(Verdict.SUSPENDED if status is Status.SUSPENDED else Verdict.REVOKED)
     new = register.allot(before.claims.permit_number, replaces=old)
-    claims = replace(before.claims, issued_at=now.replace(microsecond=0), status=new)
+    key = holder_key or before.claims.holder_key
+    claims = replace(before.claims, issued_at=now.replace(microsecond=0), status=new, holder_key=key)
     record = issue(claims, signer)
     after = verify(record, trust, now=now, policy=_POLICY)
     if after.verdict not in _GOOD:

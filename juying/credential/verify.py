@@ -12,7 +12,7 @@ from datetime import datetime
 
 from juying.codec import cose
 from juying.credential.claims import Claims
-from juying.credential.issue import MAX_BYTES, from_text
+from juying.credential.issue import MAX_BYTES, from_text, unverified_claims
 from juying.credential.policy import DEFAULT, Assurance, Policy, StaleStatus
 from juying.credential.presentation import MAX_SAME_REFERENCE, Presentation, References
 from juying.credential.replay import ReplayCache
@@ -254,7 +254,7 @@ class _Course:
 def _is_signed_by_its_holder(presentation: Presentation, credential: bytes) -> bool:
     """For a look at a credential that is not verified yet."""
     try:
-        holder_key = Claims.decode(cose.parse(credential).payload).holder_key
+        holder_key = unverified_claims(credential).holder_key
     except DecodeError:
         return False
     return holder_key is not None and presentation.signed_by(holder_key, credential)

@@ -9,11 +9,12 @@ from juying.card.ssc import SscCard
 from juying.card.writer import Plan, write_card
 from juying.codec.permit_slots import live_slot, slot_files
 from juying.credential.claims import Claims, Tier
-from juying.credential.issue import issue
+from juying.credential.issue import issue, unverified_claims
+from juying.credential.register import Register, check_standing
 from juying.credential.trust import TrustList
 from juying.credential.verify import Outcome, Verdict, Verification, verify
 from juying.crypto.signing import Signer
-from juying.errors import InputError, KeyUseError, ReadBackError
+from juying.errors import DecodeError, InputError, KeyUseError, ReadBackError
 from juying.issuance.intake import Application
 from juying.issuance.photo import card_photo
 from juying.model import CardIdentity
@@ -29,13 +30,15 @@ CARD_YEARS = 10
 class Office:
     """Who issues: the signing key, what terminals trust, and what stands on every card.
 
-    ``region`` (6 digits, GB/T 2260, or empty) is the issuing place of permits that name none, ``institution`` the
-    初始化机构编号 (24 digits) or empty; ``clock`` gives the present time with a time zone. Raises `FieldError` or
-    `RecordError` for another region or institution.
+    ``register`` gives credentials their place in a status list, so that they can be revoked; without one they
+    cannot. ``region`` (6 digits, GB/T 2260, or empty) is the issuing place of permits that name none,
+    ``institution`` the 初始化机构编号 (24 digits) or empty; ``clock`` gives the present time with a time zone.
+    Raises `FieldError` or `RecordError` for another region or institution.
     """
 
     signer: Signer
     trust: TrustList
+    register: Register | None = None
     region: str = ""
     institution: str = ""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -73,8 +76,10 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
     """Sign the permit of ``application`` in both tiers.
 
     Credentials of an earlier run are kept where they say the same and still verify, so that signing twice changes
-    nothing. Raises `KeyUseError` when the key may not sign now, and `InputError` for a permit that cannot be signed,
-    such as one that has expired or is not this key's to sign, or whose holder's social security number is not
+    nothing; a new one is bound to the same holder key. Call `confirm` when they are stored.
+
+    Raises `KeyUseError` when the key may not sign now, and `InputError` for a permit that cannot be signed, such as
+    one that has expired, was revoked or is not this key's to sign, or whose holder's social security number is not
     settled: before any card is touched.
     """
     office.check_key()
@@ -87,12 +92,24 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
 
     def signed(tier: Tier, earlier: bytes | None) -> bytes:
         claims = Claims.of(application.holder, permit, tier=tier, issued_at=now)
-        if earlier is not None:
-            found = verify(earlier, office.trust, now=now)
-            same = found.claims is not None and found.claims == replace(claims, issued_at=found.claims.issued_at)
-            if same and found.verdict in _GOOD:
+        before = _claims(earlier)
+        place = before.status if before is not None else None
+        if earlier is not None and before is not None:
+            if office.register is not None and place is not None and before.permit_number == permit.number:
+                check_standing(office.register, place)
+            same = replace(claims, issued_at=before.issued_at, status=place, holder_key=before.holder_key)
+            good = verify(earlier, office.trust, now=now).verdict in _GOOD
+            if good and before == same and (office.register is None or place is not None):
                 return earlier
-        record = issue(claims, office.signer)
+        if office.register is not None:
+            place = office.register.allot(permit.number, replaces=place)
+        elif place is not None:
+            raise InputError(
+                "此前的凭证有状态编号，重签须用原状态登记簿；请用 --register 指定",
+                "the credential before has a status entry, a new one needs the same register: name it with --register",
+            )
+        holder_key = before.holder_key if before is not None else None
+        record = issue(replace(claims, status=place, holder_key=holder_key), office.signer)
         _refuse_worthless(verify(record, office.trust, now=now))
         return record
 
@@ -100,6 +117,24 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
         full=signed(Tier.FULL, previous.full if previous else None),
         minimal=signed(Tier.MINIMAL, previous.minimal if previous else None),
     )
+
+
+def _claims(record: bytes | None) -> Claims | None:
+    """What an earlier credential says, whoever signed it; None for none."""
+    if record is None:
+        return None
+    try:
+        return unverified_claims(record)
+    except DecodeError:
+        return None
+
+
+def confirm(office: Office, credentials: Credentials) -> None:
+    """Tell the register that ``credentials`` are safely stored: what they replace is revoked. Harmless twice."""
+    for record in (credentials.full, credentials.minimal):
+        claims = _claims(record)
+        if office.register is not None and claims is not None and claims.status is not None:
+            office.register.confirm(claims.status)
 
 
 def _refuse_worthless(found: Verification) -> None:
@@ -170,8 +205,8 @@ def card_contents(
     )
 
 
-# A permit may be issued before the day on which it begins.
-_GOOD = (Verdict.VALID, Verdict.NOT_YET)
+# A permit may be issued before the day on which it begins; the register, not a status list, says what was revoked.
+_GOOD = (Verdict.VALID, Verdict.VALID_STALE_STATUS, Verdict.NOT_YET)
 
 
 def _check(office: Office, record: bytes, card: SscCard) -> None:

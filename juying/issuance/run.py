@@ -21,10 +21,9 @@ from pathlib import Path
 
 from juying.card.ssc import SscCard
 from juying.card.writer import Plan
-from juying.codec import cose
 from juying.codec.qr import Medium
 from juying.credential.claims import Claims
-from juying.credential.issue import MAX_BYTES, from_text, to_text
+from juying.credential.issue import from_text, to_text, unverified_claims
 from juying.credential.picture import save_picture
 from juying.credential.verify import verify
 from juying.errors import CardError, DecodeError, InputError, ReaderUnavailable, ServiceUnavailable
@@ -33,7 +32,7 @@ from juying.issuance.blanks import Blanks
 from juying.issuance.card_numbers import PREFIX, CardNumbers
 from juying.issuance.intake import Application, Row
 from juying.issuance.lock import locked
-from juying.issuance.office import Credentials, Office, issue_card, portrait, sign_permit
+from juying.issuance.office import Credentials, Office, confirm, issue_card, portrait, sign_permit
 from juying.issuance.report import Outcome, RowResult, report_file
 
 FULL, MINIMAL = "credential", "minimal"
@@ -142,6 +141,7 @@ def _issue(
     # The signed texts are on the disk before a card is touched: they tell the next run which card number this
     # permit has, and keep the record on a half-written card the same.
     _keep(folder, credentials, changed=credentials != previous)
+    confirm(office, credentials)
     try:
         plan = _write(office, application, credentials, photo, folder, blanks, progress, failed)
     except (ServiceUnavailable, ReaderUnavailable):
@@ -258,7 +258,7 @@ def _claims(folder: Path) -> Claims | None:
     """What the credential in a folder says. It is not verified: it counts also after its key has been replaced."""
     record = _record(folder / f"{FULL}.txt")
     try:
-        return Claims.decode(cose.parse(record, limit=MAX_BYTES).payload) if record else None
+        return unverified_claims(record) if record else None
     except DecodeError:
         return None
 

@@ -8,9 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from juying.codec import cose
 from juying.credential.claims import Claims, Tier
-from juying.credential.issue import from_text, to_text
+from juying.credential.issue import from_text, to_text, unverified_claims
 from juying.credential.presentation import present, prove
 from juying.crypto.signing import SoftwareSigner
 from juying.errors import DecodeError, InputError, KeyUseError
@@ -115,7 +114,7 @@ class Wallet:
 
 
 def _held(credential: bytes) -> Held:
-    return Held(credential, Claims.decode(cose.parse(credential).payload))
+    return Held(credential, unverified_claims(credential))
 
 
 def _same_purpose(one: Claims, other: Claims) -> bool:

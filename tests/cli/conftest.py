@@ -19,7 +19,7 @@ Juying = Callable[..., Done]
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory."""
     monkeypatch.chdir(tmp_path)
-    for name in ("JUYING_TRUST", "JUYING_KEY_PASSWORD", "COLUMNS"):
+    for name in ("JUYING_TRUST", "JUYING_ROOT", "JUYING_REGISTER", "JUYING_KEY_PASSWORD", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

@@ -13,11 +13,37 @@ from juying.cli import app
 from tests.cli.conftest import Juying
 
 HEAVY = ("smartcard", "PIL", "qrcode", "cryptography", "cbor2", "openpyxl", "zxingcpp", "pydantic")
-COMMANDS = ("issue", "read", "verify", "readers", "decode", "profile", "virtual", "credential")
+COMMANDS = (
+    "issue",
+    "read",
+    "verify",
+    "scan",
+    "readers",
+    "decode",
+    "profile",
+    "virtual",
+    "credential",
+    "trust",
+    "wallet",
+)
 BELOW = {
     "profile": ("list", "show", "check", "docs"),
     "virtual": ("new", "show", "block", "serve"),
-    "credential": ("draw",),
+    "credential": (
+        "draw",
+        "card-face",
+        "revoke",
+        "suspend",
+        "resume",
+        "renew",
+        "challenge",
+        "status",
+        "publish",
+        "serve-status",
+        "import-status",
+    ),
+    "trust": ("root", "keygen", "add", "create", "inspect", "pin", "import"),
+    "wallet": ("init", "prove", "add", "list", "show"),
 }
 
 

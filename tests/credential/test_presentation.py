@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from juying.codec import cbor
 from juying.credential.claims import Tier
-from juying.credential.issue import MAX_BYTES, issue, to_text
+from juying.credential.issue import MAX_BOUND, MAX_BYTES, issue, to_text
 from juying.credential.presentation import (
     MAX_SAME_REFERENCE,
     EnrolledCredentials,
@@ -120,10 +120,13 @@ def test_what_cannot_be_presented_is_refused(terminal: dict[str, object]) -> Non
 
 
 def test_a_presentation_that_no_code_could_hold_is_refused() -> None:
-    long = issue(replace(claims(holder_key=PHONE.public_key), name="W" * 100), SIGNER)
-    assert len(long) <= MAX_BYTES
+    long = issue(replace(claims(holder_key=PHONE.public_key), name="W" * 90), SIGNER)
+    assert len(long) <= MAX_BOUND
+    assert len(present(long, PHONE, now=NOW)) <= MAX_BYTES
     with pytest.raises(InputError, match=str(MAX_BYTES)):
-        present(long, PHONE, now=NOW)
+        present(long, PHONE, now=NOW, audience="gate" * 10, nonce=bytes(32))
+    with pytest.raises(InputError, match=str(MAX_BOUND)):
+        issue(replace(claims(holder_key=PHONE.public_key), name="W" * 100), SIGNER)
     assert len(to_text(by_reference(long, PHONE, now=NOW))) < 130
 
 

@@ -1,6 +1,6 @@
 """Machines with other fonts than this one."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -14,6 +14,13 @@ RARE = "\U00020bb7"
 """A Chinese character beyond the basic plane; what font has it differs between machines."""
 
 
+class Everything(Container[str]):
+    """What a font has that has all characters."""
+
+    def __contains__(self, char: object) -> bool:
+        return True
+
+
 def forget() -> None:
     """What one test makes up must not reach the next."""
     fonts.forget_fonts()
@@ -22,13 +29,15 @@ def forget() -> None:
 
 
 @contextmanager
-def machine(monkeypatch: pytest.MonkeyPatch, *, chinese: str = "", others: str = "") -> Iterator[None]:
+def machine(
+    monkeypatch: pytest.MonkeyPatch, *, chinese: Container[str] = "", others: Container[str] = ""
+) -> Iterator[None]:
     """A machine whose Chinese font has the characters ``chinese``, and whose other font has ``others``.
 
     Pillow's own font stands for both, so that nothing has to be installed.
     """
     names = {"chinese.ttf": chinese, "others.ttf": others}
-    opened: dict[FreeTypeFont, str] = {}
+    opened: dict[FreeTypeFont, Container[str]] = {}
 
     def find(name: str, face: int) -> FreeTypeFont | None:
         if not names.get(name):

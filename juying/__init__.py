@@ -18,6 +18,7 @@ from juying.errors import (
     InputError,
     JuyingError,
     KeyUseError,
+    PlatformUnavailable,
     StatusError,
     TransportError,
 )
@@ -40,15 +41,28 @@ if TYPE_CHECKING:
     from juying.codec.profile import load_profile as load_profile
     from juying.codec.qr import read_qr as read_qr
     from juying.credential.claims import Claims as Claims
+    from juying.credential.claims import StatusReference as StatusReference
     from juying.credential.claims import Tier as Tier
     from juying.credential.issue import issue as issue
     from juying.credential.issue import to_text as to_text
     from juying.credential.picture import save_picture as save_picture
+    from juying.credential.policy import Assurance as Assurance
+    from juying.credential.policy import Policy as Policy
+    from juying.credential.presentation import by_reference as by_reference
+    from juying.credential.presentation import check_proof as check_proof
+    from juying.credential.presentation import present as present
+    from juying.credential.presentation import prove as prove
+    from juying.credential.replay import MemoryReplayCache as MemoryReplayCache
+    from juying.credential.replay import SharedReplayCache as SharedReplayCache
+    from juying.credential.sqlite_register import SqliteRegister as SqliteRegister
+    from juying.credential.status import StatusLists as StatusLists
     from juying.credential.trust import TrustedKey as TrustedKey
     from juying.credential.trust import TrustList as TrustList
+    from juying.credential.trust_store import TrustStore as TrustStore
     from juying.credential.verify import Verdict as Verdict
     from juying.credential.verify import Verification as Verification
     from juying.credential.verify import verify as verify
+    from juying.crypto.signing import Algorithm as Algorithm
     from juying.crypto.signing import SoftwareSigner as SoftwareSigner
     from juying.issuance.blanks import ReaderBlanks as ReaderBlanks
     from juying.issuance.blanks import VirtualBlanks as VirtualBlanks
@@ -65,8 +79,10 @@ if TYPE_CHECKING:
     from juying.model import PermitCategory as PermitCategory
     from juying.model import Sex as Sex
     from juying.model import WorkPermit as WorkPermit
+    from juying.services.platform import verify_any as verify_any
     from juying.services.reading import Reading as Reading
     from juying.services.reading import read_card as read_card
+    from juying.wallet.store import Wallet as Wallet
 
 __version__ = "0.1.0"
 
@@ -82,19 +98,27 @@ _MODULES = {
     "juying.card.writer": ("write_card",),
     "juying.codec.profile": ("load_profile",),
     "juying.codec.qr": ("read_qr",),
-    "juying.credential.claims": ("Claims", "Tier"),
+    "juying.credential.claims": ("Claims", "StatusReference", "Tier"),
     "juying.credential.issue": ("issue", "to_text"),
     "juying.credential.picture": ("save_picture",),
+    "juying.credential.policy": ("Assurance", "Policy"),
+    "juying.credential.presentation": ("by_reference", "check_proof", "present", "prove"),
+    "juying.credential.replay": ("MemoryReplayCache", "SharedReplayCache"),
+    "juying.credential.sqlite_register": ("SqliteRegister",),
+    "juying.credential.status": ("StatusLists",),
     "juying.credential.trust": ("TrustList", "TrustedKey"),
+    "juying.credential.trust_store": ("TrustStore",),
     "juying.credential.verify": ("Verdict", "Verification", "verify"),
-    "juying.crypto.signing": ("SoftwareSigner",),
+    "juying.crypto.signing": ("Algorithm", "SoftwareSigner"),
     "juying.issuance.blanks": ("ReaderBlanks", "VirtualBlanks"),
     "juying.issuance.demo_keys": ("demonstration_keys",),
     "juying.issuance.intake": ("Application", "read_applications"),
     "juying.issuance.office": ("Office", "issue_card", "sign_permit"),
     "juying.issuance.run": ("issue_rows",),
     "juying.model": ("CardIdentity", "Employer", "Holder", "PermitCategory", "Sex", "WorkPermit"),
+    "juying.services.platform": ("verify_any",),
     "juying.services.reading": ("Reading", "read_card"),
+    "juying.wallet.store": ("Wallet",),
 }
 _LAZY = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -106,6 +130,7 @@ __all__ = [
     "InputError",
     "JuyingError",
     "KeyUseError",
+    "PlatformUnavailable",
     "StatusError",
     "Text",
     "TransportError",

@@ -47,8 +47,9 @@ def shown(tier: Tier = Tier.FULL, trust: TrustList = TRUST, **changes: object) -
 
 def face(**changes: object) -> CardFace:
     """The card of the sample person, with other claims."""
-    code, verified = shown(**changes)  # type: ignore[arg-type]
-    return CardFace.of(verified, code=code, shown=verified, card_number=CARD_NUMBER, photo=jpeg())
+    code, verified = shown()
+    drawn = CardFace.of(verified, code=code, shown=verified, card_number=CARD_NUMBER, photo=jpeg())
+    return replace(drawn, claims=replace(drawn.claims, **changes))  # type: ignore[arg-type]
 
 
 def differing(one: Image.Image, other: Image.Image) -> tuple[int, int, int, int] | None:

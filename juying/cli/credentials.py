@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from juying.cli.commands import Commands
-from juying.cli.gate import Audience, Lists, Nonce, PolicyFile, ReplayFile, load_verifier
+from juying.cli.gate import Audience, Lists, Nonce, PolicyFile, ReplayFile, load_verifier, open_replay_cache
 from juying.cli.options import Json, Root, Trust, load_trust
 from juying.cli.output import DEMONSTRATION, Exit, console, print_fields, print_json
 from juying.errors import InputError
@@ -27,7 +27,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="JY1: 文本、.txt 文件、二维码图片，或 - 表示标准输入 / text, .txt file, picture, or - for standard input",
+        help="JY1: 文本、.txt 文件、二维码图片或 PDF，或 - 表示标准输入 / text, .txt file, picture, PDF, or - for "
+        "standard input",
     ),
 ]
 
@@ -46,7 +47,8 @@ def verify(
     """验证二维码凭证 / verify a QR credential; exit status 0 valid and accepted here, 1 not, 3 status unknown."""
     from juying.credential.verify import Verdict
 
-    verifier = load_verifier(load_trust(trust, root), policy, lists, audience, nonce, replay)
+    memory = open_replay_cache(replay)
+    verifier = load_verifier(load_trust(trust, root), policy, lists, audience, nonce, memory)
     result = verifier(text_of(source))
     if json:
         print_json(result.to_dict())
@@ -131,9 +133,9 @@ def text_of(source: str) -> str:
         raise InputError(
             "既不是 JY1: 开头的文本，也不是现有的文件", "neither a text that begins with JY1: nor a file that exists"
         )
-    from juying.codec.qr import read_qr
+    from juying.scan.pictures import read_picture
 
-    return read_qr(path)
+    return read_picture(path)
 
 
 def _decoded(raw: bytes, where: str) -> str:

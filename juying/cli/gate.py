@@ -10,6 +10,7 @@ import typer
 from juying.errors import DecodeError
 
 if TYPE_CHECKING:
+    from juying.credential.replay import ReplayCache
     from juying.credential.trust import TrustList
     from juying.credential.verdict import Verification
 
@@ -44,17 +45,15 @@ def load_verifier(
     lists: Path | None,
     audience: str | None,
     nonce: str | None,
-    replay: Path | None,
+    replay: "ReplayCache | None",
 ) -> "Callable[[str], Verification]":
     """A function that verifies the text of a code, now, as the options say."""
     from juying.cli.status_lists import load_lists
     from juying.credential.policy import DEFAULT, Policy
-    from juying.credential.replay import SharedReplayCache
     from juying.credential.verify import verify
 
     rules = Policy.load(policy) if policy else DEFAULT
     status = load_lists(lists, trust, datetime.now(UTC)) if lists else None
-    cache = SharedReplayCache(replay) if replay else None
     challenge = None if nonce is None else _bytes(nonce)
 
     def verify_now(text: str) -> "Verification":
@@ -64,12 +63,21 @@ def load_verifier(
             now=datetime.now(UTC),
             policy=rules,
             status=status,
-            replay=cache,
+            replay=replay,
             audience=audience,
             nonce=challenge,
         )
 
     return verify_now
+
+
+def open_replay_cache(path: Path | None) -> "ReplayCache | None":
+    """The memory that the option names, if it does."""
+    if path is None:
+        return None
+    from juying.credential.replay import SharedReplayCache
+
+    return SharedReplayCache(path)
 
 
 def _bytes(digits: str) -> bytes:

@@ -5,15 +5,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from juying.cli.gate import Audience, Lists, Nonce, PolicyFile, ReplayFile, load_verifier, open_replay_cache
 from juying.cli.options import Root, Trust, load_trust
 from juying.cli.output import DEMONSTRATION, Exit, print_text, tell
-from juying.errors import DecodeError, InputError
+from juying.errors import InputError
 from juying.text import Text
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from juying.scan.gate import Result
 
 RELOAD = 300.0
-"""Seconds after which trust list and status lists are read anew, for those that were imported meanwhile."""
+"""Seconds after which policy, trust list and status lists are read anew: others may have been imported."""
 
 _LINE = 8192  # bytes of standard input that are looked at as one line
 
@@ -47,28 +48,11 @@ def scan(
             help="只验一次：第一个码，或目录中现有的文件 / end after the first code, or the files that are there",
         ),
     ] = False,
-    policy: Annotated[
-        Path | None, typer.Option("--policy", metavar="FILE", help="验证规则 JSON 文件 / policy, a JSON file")
-    ] = None,
-    status: Annotated[
-        Path | None,
-        typer.Option("--status", metavar="PATH", help="状态列表文件或目录 / status list, or folder of them"),
-    ] = None,
-    replay: Annotated[
-        Path | None,
-        typer.Option(
-            "--replay",
-            metavar="FILE",
-            help="几个闸口共用的防重放缓存文件 / replay cache file that several gates share",
-        ),
-    ] = None,
-    audience: Annotated[
-        str | None, typer.Option("--audience", metavar="NAME", help="本终端的名称 / name of this terminal")
-    ] = None,
-    nonce: Annotated[
-        str | None,
-        typer.Option("--nonce", metavar="HEX", help="本终端给出的随机数 / nonce that this terminal gave out"),
-    ] = None,
+    policy: PolicyFile = None,
+    lists: Lists = None,
+    audience: Audience = None,
+    nonce: Nonce = None,
+    replay: ReplayFile = None,
     claims: Annotated[bool, typer.Option("--claims", help="同时显示个人信息 / show personal data too")] = False,
     trust: Trust = None,
     root: Root = None,
@@ -79,7 +63,10 @@ def scan(
     """连续扫码验证，每个码一行 / verify what a camera or scanner sees, a line each; exit status by the last one."""
     if sum((camera is not None, frames is not None, wedge)) > 1:
         raise InputError("--camera、--frames、--wedge 只能用一个", "--camera, --frames and --wedge exclude each other")
-    verify = _verifier(trust, root, policy, status, replay, audience, nonce)
+    from juying.credential.replay import MemoryReplayCache
+
+    memory = MemoryReplayCache() if replay is None else open_replay_cache(replay)
+    verify = _reloading(lambda: load_verifier(load_trust(trust, root), policy, lists, audience, nonce, memory))
     last = None
     for result in _results(camera, frames, wedge, once, verify):
         last = result.verification or last
@@ -104,58 +91,28 @@ def _results(
     return gate.results(sights.camera_sights(camera or 0), verify)
 
 
-def _verifier(
-    trust: Path | None,
-    root: Path | None,
-    policy: Path | None,
-    status: Path | None,
-    replay: Path | None,
-    audience: str | None,
-    nonce: str | None,
-) -> "Callable[[str], Verification]":
-    """The verification with everything that this terminal knows."""
-    from juying.cli.status_lists import load_lists
-    from juying.credential.policy import DEFAULT, Policy
-    from juying.credential.replay import MemoryReplayCache, SharedReplayCache
-    from juying.credential.verify import verify
+def _reloading(load: "Callable[[], Callable[[str], Verification]]") -> "Callable[[str], Verification]":
+    """A verifier that is loaded anew every `RELOAD` seconds.
 
-    site: dict[str, Any] = {
-        "policy": DEFAULT if policy is None else Policy.load(policy),
-        "replay": MemoryReplayCache() if replay is None else SharedReplayCache(replay),
-        "audience": audience,
-        "nonce": None if nonce is None else _hex(nonce),
-    }
-    read_at = -RELOAD
+    It is loaded at once too: what is wrong with the lists is told now and not to the first in the queue.
+    """
+    verify, loaded_at = load(), time.monotonic()
 
-    def load() -> None:
-        nonlocal read_at
-        if time.monotonic() - read_at >= RELOAD or "trust" not in site:
-            site["trust"] = load_trust(trust, root)
-            if status is not None:
-                site["status"] = load_lists(status, site["trust"], datetime.now(UTC))
-            read_at = time.monotonic()
+    def verify_now(text: str) -> "Verification":
+        nonlocal verify, loaded_at
+        if time.monotonic() - loaded_at >= RELOAD:
+            verify, loaded_at = load(), time.monotonic()
+        return verify(text)
 
-    def check(text: str) -> "Verification":
-        load()
-        return verify(text, now=datetime.now(UTC), **site)
-
-    load()  # what is wrong with the lists is told now and not to the first in the queue
-    return check
-
-
-def _hex(value: str) -> bytes:
-    try:
-        return bytes.fromhex(value)
-    except ValueError:
-        raise DecodeError("随机数不是十六进制数", "the nonce is not in hex digits", where="--nonce") from None
+    return verify_now
 
 
 def _exit_status(verification: "Verification") -> int:
     from juying.credential.verdict import Verdict
 
-    if verification.verdict is Verdict.VALID_STALE_STATUS:
-        return Exit.UNDETERMINED
-    return Exit.DONE if verification.accepted else Exit.NO
+    if verification.accepted:
+        return Exit.DONE
+    return Exit.UNDETERMINED if verification.verdict is Verdict.VALID_STALE_STATUS else Exit.NO
 
 
 def _show(result: "Result", *, claims: bool, as_json: bool) -> None:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from juying.codec.qr import read_qr
+from juying.codec.qr import draw_qr, read_qr
 from juying.credential.claims import Claims, StatusReference, Tier
 from juying.credential.issue import issue, to_text
 from juying.credential.trust import TrustList
@@ -138,6 +139,16 @@ def test_a_picture_without_a_code_is_bad_input(issued: Path, juying: Juying) -> 
     done = juying("verify", "photos/eriksson.jpg", "--json")
     assert done.status == 2
     assert done.document["error"]["where"].endswith("eriksson.jpg")
+
+
+def test_a_pdf_and_a_picture_with_other_codes_too(issued: Path, juying: Juying) -> None:
+    with Image.open(FOLDER / "credential-paper.png") as code:
+        page = Image.new("L", (2000, 1400), 255)
+        page.paste(code, (50, 50))
+        page.paste(draw_qr("https://example.org"), (1300, 300))
+    for name in ("page.pdf", "page.png"):
+        page.save(name)
+        assert juying("verify", name).status == 0
 
 
 def test_standard_input_that_is_no_text_is_bad_input(juying: Juying) -> None:

@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # What a bare Debian lacks. pcscd and vpcd: the PC/SC service and its virtual readers; swig, gcc and headers: pyscard is
-# built from source; opensc, openssl: independent programs that the tests hold our cards and signatures against.
-PACKAGES := python3-venv python3-dev gcc swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl fonts-wqy-microhei
+# built from source; opensc, openssl: independent programs that the tests hold our cards and signatures against; fonts: for
+# captions and card faces, the second one for rare characters.
+PACKAGES := python3-venv python3-dev gcc swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl \
+	fonts-wqy-microhei fonts-babelstone-han
 
 .PHONY: help issue test lint bench fuzz setup clean
 .DEFAULT_GOAL := help

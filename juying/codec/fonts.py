@@ -7,6 +7,7 @@ installed.
 
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -188,7 +189,8 @@ def _broken(text: str, size: int, width: float) -> list[Typeset]:
             parts.insert(0, part.lstrip())
         elif len(part) > 1:
             # A word wider than a line: as much of it as fits, which is one letter at least.
-            fits = max((n for n in range(2, len(part)) if typeset(part[:n], size, like=text).width <= width), default=1)
+            word = part
+            fits = 1 + bisect_right(range(2, len(word)), width, key=lambda n: typeset(word[:n], size, like=text).width)
             lines.append(part[:fits])
             parts.insert(0, part[fits:])
         else:

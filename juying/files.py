@@ -1,7 +1,6 @@
 """Writing a file so that nobody ever sees half of it."""
 
 import os
-import secrets
 from pathlib import Path
 
 from juying.errors import InputError
@@ -13,7 +12,7 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     A ``private`` file can be read by its owner only (where the system knows modes). Raises `InputError` when the file
     cannot be written; ``path`` is then as it was.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         create(draft, data, private=private)
         draft.replace(path)

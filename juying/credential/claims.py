@@ -20,14 +20,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from unicodedata import category as unicode_category
 
 from juying.codec import cbor
 from juying.errors import DecodeError, FieldError, InputError
-from juying.model import Holder, PermitCategory, Sex, WorkPermit
+from juying.model.category import PermitCategory
 from juying.model.checks import raise_all
+from juying.model.sex import Sex
 from juying.text import Text
+
+if TYPE_CHECKING:
+    from juying.model import Holder, WorkPermit
 
 CHINA = timezone(timedelta(hours=8))
 
@@ -164,8 +168,8 @@ class Claims:
     @classmethod
     def of(
         cls,
-        holder: Holder,
-        permit: WorkPermit,
+        holder: "Holder",
+        permit: "WorkPermit",
         *,
         tier: Tier,
         issued_at: datetime,

@@ -16,7 +16,7 @@ from typing import Any, Self
 from juying.credential.claims import Tier
 from juying.credential.strict_json import members, parse, read_bytes
 from juying.errors import InputError
-from juying.model import PermitCategory
+from juying.model.category import PermitCategory
 from juying.text import Text
 
 MAX_FILE = 1 << 20

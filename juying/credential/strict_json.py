@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +56,8 @@ def members(
         raise InputError(f"{place or '文件'} 须为对象", f"{place or 'the file'} has to be an object")
     for name in value:
         if name not in names:
+            from difflib import get_close_matches  # only when something is wrong
+
             nearest = get_close_matches(str(name), names, n=1, cutoff=0.0)[0]
             raise InputError(
                 f"{at}{name}：未知成员，最接近的是 {nearest}", f"{at}{name}: unknown member, the nearest is {nearest}"

@@ -27,7 +27,7 @@ from juying.credential.strict_json import members, string
 from juying.credential.trusted_key import LAST, KeyUse, TrustedKey, check_times
 from juying.crypto.signing import Algorithm, VerifyKey
 from juying.errors import InputError, KeyUseError
-from juying.model import PermitCategory
+from juying.model.category import PermitCategory
 from juying.text import Text
 
 MAX_FILE = 4 << 20

@@ -10,7 +10,7 @@ from typing import Any, Self
 from juying.credential.claims import CHINA
 from juying.crypto.signing import KID_LENGTH, Signer, VerifyKey
 from juying.errors import InputError
-from juying.model import PermitCategory
+from juying.model.category import PermitCategory
 from juying.model.checks import check_fields, optional
 from juying.model.checks import region as region_code
 from juying.model.checks import text as text_line

@@ -9,19 +9,22 @@ leaves the credential VALID, but not `Verification.accepted`.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from juying.codec import cose
 from juying.credential.claims import Claims
 from juying.credential.issue import MAX_BYTES, from_text, unverified_claims
 from juying.credential.policy import DEFAULT, Assurance, Policy, StaleStatus
-from juying.credential.presentation import MAX_SAME_REFERENCE, Presentation, References
-from juying.credential.replay import ReplayCache
-from juying.credential.status import Status, StatusLists
 from juying.credential.trust import TrustList
 from juying.credential.trusted_key import KeyUse, TrustedKey
 from juying.credential.verdict import CHECKS, Check, Outcome, Step, Verdict, Verification
 from juying.errors import DecodeError, InputError
 from juying.text import Text
+
+if TYPE_CHECKING:
+    from juying.credential.presentation import Presentation, References
+    from juying.credential.replay import ReplayCache
+    from juying.credential.status import StatusLists
 
 __all__ = ["CHECKS", "Check", "Outcome", "Step", "Verdict", "Verification", "verify"]
 
@@ -34,11 +37,11 @@ def verify(
     *,
     now: datetime,
     policy: Policy = DEFAULT,
-    status: StatusLists | None = None,
-    replay: ReplayCache | None = None,
+    status: "StatusLists | None" = None,
+    replay: "ReplayCache | None" = None,
     audience: str | None = None,
     nonce: bytes | None = None,
-    references: References | None = None,
+    references: "References | None" = None,
 ) -> Verification:
     """Verify what was shown: the text of a QR code, or the same as bytes, such as the record from the chip.
 
@@ -72,13 +75,13 @@ class _Course:
     trust: TrustList
     now: datetime
     policy: Policy
-    status: StatusLists | None
-    replay: ReplayCache | None
+    status: "StatusLists | None"
+    replay: "ReplayCache | None"
     audience: str | None
     nonce: bytes | None
-    references: References | None
+    references: "References | None"
     credential: bytes | None = None
-    presentation: Presentation | None = None
+    presentation: "Presentation | None" = None
     signed: cose.Sign1 = field(init=False)
     claims: Claims = field(init=False)
     keys: tuple[TrustedKey, ...] = ()
@@ -116,6 +119,8 @@ class _Course:
             if shown.startswith(_COSE_TAG):
                 self.credential = shown
             else:
+                from juying.credential.presentation import Presentation
+
                 self.presentation = Presentation.parse(shown)
                 self.credential = self._credential_of(self.presentation)
             if self.credential is not None:
@@ -125,12 +130,14 @@ class _Course:
             raise _Refused(Verdict.MALFORMED, error.text) from None
         return _WELL_FORMED
 
-    def _credential_of(self, presentation: Presentation) -> bytes | None:
+    def _credential_of(self, presentation: "Presentation") -> bytes | None:
         """The credential that is presented; None when its reference leads nowhere."""
         if not presentation.by_reference:
             return presentation.carried
         if self.references is None:
             return None
+        from juying.credential.presentation import MAX_SAME_REFERENCE
+
         found = self.references.find(presentation.carried)[:MAX_SAME_REFERENCE]
         if len(found) > 1:  # the digest under the holder's signature tells which one is meant
             found = [one for one in found if _is_signed_by_its_holder(presentation, one)] or found
@@ -218,6 +225,8 @@ class _Course:
         if answer is None:
             self.verdict = Verdict.VALID_STALE_STATUS
             return _STATUS_UNKNOWN
+        from juying.credential.status_list import Status
+
         self.status_as_of = answer.as_of
         # What a list said once counts against a credential however old the list is.
         if answer.status is Status.SUSPENDED:
@@ -251,7 +260,7 @@ class _Course:
         return _FIRST_TIME
 
 
-def _is_signed_by_its_holder(presentation: Presentation, credential: bytes) -> bool:
+def _is_signed_by_its_holder(presentation: "Presentation", credential: bytes) -> bool:
     """For a look at a credential that is not verified yet."""
     try:
         holder_key = unverified_claims(credential).holder_key

@@ -1,10 +1,9 @@
 """Ed25519 (RFC 8032), by `cryptography`."""
 
-from hashlib import sha256
-
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from juying.crypto.thumbprint import thumbprint
 from juying.errors import KeyUseError
 
 _P = 2**255 - 19
@@ -43,7 +42,7 @@ class Ed25519PublicKey:
     def thumbprint(self) -> bytes:
         """SHA-256 COSE key thumbprint (RFC 9679), 32 bytes."""
         # {1: 1, -1: 6, -2: x}, the required members of an OKP key in deterministic CBOR
-        return sha256(b"\xa3\x01\x01\x20\x06\x21\x58\x20" + self._encoded).digest()
+        return thumbprint(b"\xa3\x01\x01\x20\x06\x21\x58\x20" + self._encoded)
 
 
 class Ed25519PrivateKey:

@@ -1,20 +1,18 @@
 """ES256: ECDSA with SHA-256 on the curve P-256 (FIPS 186-5), by `cryptography`."""
 
-from hashlib import sha256
+from functools import cache
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from juying.crypto.thumbprint import thumbprint
 from juying.errors import KeyUseError
 
 _ZERO = bytes(32)
 _ORDER = bytes.fromhex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551")
-# Signatures are made without a random nonce (RFC 6979): a bad random source cannot betray the key.
-_SIGN = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 _VERIFY = ec.ECDSA(hashes.SHA256())
-_COMPRESSED = (serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
 
 
 class P256PublicKey:
@@ -50,9 +48,9 @@ class P256PublicKey:
         """SHA-256 COSE key thumbprint (RFC 9679), 32 bytes."""
         point = self._key.public_numbers()
         # {1: 2, -1: 1, -2: x, -3: y}, the required members of an EC2 key in deterministic CBOR
-        return sha256(
+        return thumbprint(
             b"\xa4\x01\x02\x20\x01\x21\x58\x20" + point.x.to_bytes(32) + b"\x22\x58\x20" + point.y.to_bytes(32)
-        ).digest()
+        )
 
 
 class P256PrivateKey:
@@ -65,12 +63,22 @@ class P256PrivateKey:
         if not isinstance(key.curve, ec.SECP256R1):
             raise KeyUseError("椭圆曲线须为 P-256 或 SM2", "the elliptic curve has to be P-256 or SM2")
         self._key = key
-        self.public_key = key.public_key().public_bytes(*_COMPRESSED)
+        point = key.public_key().public_numbers()
+        self.public_key = (b"\3" if point.y % 2 else b"\2") + point.x.to_bytes(32)
 
     def sign(self, message: bytes) -> bytes:
         """Sign; 64 bytes ``r || s``, the same for the same message."""
-        r, s = decode_dss_signature(self._key.sign(message, _SIGN))
+        r, s = decode_dss_signature(self._key.sign(message, _signing()))
         return r.to_bytes(32) + s.to_bytes(32)
+
+
+@cache
+def _signing() -> ec.ECDSA:
+    """Without a random nonce (RFC 6979): a bad random source cannot betray the key.
+
+    Making it loads much of the library, which nobody needs who only verifies.
+    """
+    return ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
 
 def _der(r: bytes, s: bytes) -> bytes:

@@ -7,17 +7,18 @@ Signatures travel as raw ``r || s`` (RFC 9053, 2.1); DER exists only between an 
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from juying.crypto import pem
 from juying.crypto.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from juying.crypto.p256 import P256PrivateKey, P256PublicKey
-from juying.crypto.pem import PrivateKey
 from juying.crypto.sm2 import Sm2PrivateKey, Sm2PublicKey
 from juying.errors import InputError, KeyUseError
 from juying.files import create, write_atomically
+
+if TYPE_CHECKING:
+    from juying.crypto.pem import PrivateKey
 
 KID_LENGTH = 4
 SIGNATURE_LENGTH = 64
@@ -131,7 +132,7 @@ class SoftwareSigner:
 
     __slots__ = ("_key", "_private", "algorithm", "kid", "public_key")
 
-    def __init__(self, key: PrivateKey) -> None:
+    def __init__(self, key: "PrivateKey") -> None:
         """Wrap a private key; raises KeyUseError when it is of no algorithm of ours."""
         self._private = key
         self._key: P256PrivateKey | Ed25519PrivateKey | Sm2PrivateKey
@@ -152,6 +153,8 @@ class SoftwareSigner:
     @classmethod
     def load(cls, path: str | Path, password: str | None = None) -> Self:
         """Load a key of any algorithm from a PEM file; raises KeyUseError when there is none that can be used."""
+        from juying.crypto import pem  # key files are for issuers; terminals start without
+
         path = Path(path)
         try:
             return cls(pem.decode(path.read_bytes(), password))
@@ -178,6 +181,8 @@ class SoftwareSigner:
         The file is readable by its owner only, appears whole or not at all, and an existing file is never
         overwritten: KeyUseError, as for any other reason why it cannot be written.
         """
+        from juying.crypto import pem
+
         path = Path(path)
         data = pem.encode(self._private, password)
         try:
@@ -203,7 +208,7 @@ class SoftwareSigner:
         return f"SoftwareSigner(kid={self.kid.hex()})"
 
 
-_GENERATORS: dict[Algorithm, Callable[[], PrivateKey]] = {
+_GENERATORS: "dict[Algorithm, Callable[[], PrivateKey]]" = {
     Algorithm.ES256: lambda: ec.generate_private_key(ec.SECP256R1()),
     Algorithm.ED25519: ed25519.Ed25519PrivateKey.generate,
     Algorithm.SM2: Sm2PrivateKey.generate,

@@ -8,12 +8,12 @@ is signed, and the two numbers of a signature, all checked before the backend se
 """
 
 from functools import lru_cache
-from hashlib import sha256
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from juying.crypto.thumbprint import thumbprint
 from juying.errors import KeyUseError
 
 IDENTIFIER = b"1234567812345678"
@@ -83,9 +83,9 @@ class Sm2PublicKey:
         The curve has no COSE number; ours is -65600, from the range for private use.
         """
         # {1: 2, -1: -65600, -2: x, -3: y}, the required members of an EC2 key in deterministic CBOR
-        return sha256(
+        return thumbprint(
             b"\xa4\x01\x02\x20\x3a\x00\x01\x00\x3f\x21\x58\x20" + self._point[:32] + b"\x22\x58\x20" + self._point[32:]
-        ).digest()
+        )
 
 
 class Sm2PrivateKey:

@@ -4,12 +4,15 @@ The lock is a SQLite transaction on the file ``.lock``: it works the same on eve
 when the process ends, however it ends. So a killed run leaves nothing that somebody would have to clean up.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from juying.errors import InputError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 LOCK_FILE = ".lock"
 
@@ -24,7 +27,9 @@ def locked(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
         yield
 
 
-def _take(folder: Path, wait: float) -> sqlite3.Connection:
+def _take(folder: Path, wait: float) -> "sqlite3.Connection":
+    import sqlite3  # not everybody who knows of locks takes one
+
     try:
         # A generator that nobody ended may be closed by another thread.
         lock = sqlite3.connect(folder / LOCK_FILE, timeout=wait, isolation_level=None, check_same_thread=False)

@@ -9,6 +9,7 @@ leaves the credential VALID, but not `Verification.accepted`.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from juying.codec import cose
@@ -119,9 +120,7 @@ class _Course:
             if shown.startswith(_COSE_TAG):
                 self.credential = shown
             else:
-                from juying.credential.presentation import Presentation
-
-                self.presentation = Presentation.parse(shown)
+                self.presentation = _presentations().parse(shown)
                 self.credential = self._credential_of(self.presentation)
             if self.credential is not None:
                 self.signed = cose.parse(self.credential, limit=MAX_BYTES)
@@ -225,14 +224,12 @@ class _Course:
         if answer is None:
             self.verdict = Verdict.VALID_STALE_STATUS
             return _STATUS_UNKNOWN
-        from juying.credential.status_list import Status
-
         self.status_as_of = answer.as_of
-        # What a list said once counts against a credential however old the list is.
-        if answer.status is Status.SUSPENDED:
-            raise _Refused(Verdict.SUSPENDED)
-        if answer.status is not Status.VALID:
-            raise _Refused(Verdict.REVOKED)
+        if answer.status:  # VALID is 0
+            from juying.credential.status_list import Status
+
+            # What a list said once counts against a credential however old the list is.
+            raise _Refused(Verdict.SUSPENDED if answer.status is Status.SUSPENDED else Verdict.REVOKED)
         age = self.now - answer.as_of
         if answer.expired or not -self.policy.clock_skew <= age <= self.policy.max_status_age:
             self.verdict = Verdict.VALID_STALE_STATUS
@@ -258,6 +255,14 @@ class _Course:
         ):
             raise _Refused(Verdict.REPLAYED)
         return _FIRST_TIME
+
+
+@cache
+def _presentations() -> "type[Presentation]":
+    """Loaded with the first of them: what is printed on paper is none."""
+    from juying.credential.presentation import Presentation
+
+    return Presentation
 
 
 def _is_signed_by_its_holder(presentation: "Presentation", credential: bytes) -> bool:

@@ -26,6 +26,7 @@ from tests.harness import namespace
 
 DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 SLOTS_PER_DRIVER = 2  # the driver keeps its slots in static variables: each loaded copy has two
+ASK_FOR_ATR = b"\x00\x01\x04"
 DEADLINE = 20.0  # seconds for pcscd to start or to end; only a broken machine needs that long
 INSTALL = "apt install pcscd libpcsclite1 vsmartcard-vpcd"
 
@@ -151,10 +152,13 @@ class PrivatePcscd:
         """Wait until pcscd has looked at the empty ``slot`` once more.
 
         When pcscd cannot reset a card, it calls the reader empty; but should the next card come before it looks
-        again, it takes that for the old one and never powers it.
+        again, it takes that for the old one and never powers it. A look is a question for the ATR, and not getting
+        one it finds the reader empty. The reset that failed may have asked too, so it takes two questions.
         """
-        with socket.create_connection(("127.0.0.1", slot.port), timeout=DEADLINE) as probe:
-            probe.recv(1)  # it asks for the ATR, and not getting one finds the reader empty
+        questions = 0
+        while questions < 2:
+            with socket.create_connection(("127.0.0.1", slot.port), timeout=DEADLINE) as probe:
+                questions += probe.recv(len(ASK_FOR_ATR), socket.MSG_WAITALL) == ASK_FOR_ATR
 
     def _set_up(self) -> None:
         """Choose ports and start; another process may take a port before pcscd does, so try more than once."""

@@ -1,7 +1,7 @@
 """The root of the command line, and the translation of exceptions into messages and exit statuses."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.main import get_command
@@ -22,16 +22,10 @@ from juying.cli import (
     wallet,
 )
 from juying.cli.commands import Commands
-from juying.cli.output import Exit, fail, print_text
-from juying.errors import CardError, JuyingError, PlatformUnavailable
+from juying.cli.output import INTERRUPTED, Exit, exit_status, fail, print_text
 from juying.text import Text
 
 PROGRAM = "juying"
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
-
-_STATUS = {CardError: Exit.CARD_FAULT, PlatformUnavailable: Exit.UNDETERMINED}
-"""The exit status of each kind of error; every other is bad use or bad input."""
 
 app = Commands("聚英卡：签发、读取、验证 / issue, read and verify the social security card that carries a work permit")
 app.command("issue")(issuing.issue)
@@ -68,19 +62,19 @@ def root(
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit status as `Exit` lists them."""
     as_json = "--json" in arguments
+    return exit_status(lambda: _run(arguments, as_json), as_json=as_json)
+
+
+def _run(arguments: Sequence[str], as_json: bool) -> int | None:
     try:
-        status: Any = get_command(app).main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        status: int | None = get_command(app).main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
         where, text = _bad_use(error)
         fail("UsageError", where, text, as_json=as_json)
         return Exit.BAD_USE
-    except JuyingError as error:
-        fail(type(error).__name__, error.where, error.text, as_json=as_json)
-        kinds = (status for kind, status in _STATUS.items() if isinstance(error, kind))
-        return next(kinds, Exit.BAD_USE)
-    except (typer.Abort, KeyboardInterrupt):
+    except typer.Abort:
         return INTERRUPTED
-    return int(status or Exit.DONE)
+    return status
 
 
 def _bad_use(error: typer.TyperException) -> tuple[str, Text]:

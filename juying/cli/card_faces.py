@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from juying.cli.credentials import text_of
 from juying.cli.options import Json, Reader, Replay, Root, Trust, Virtual, load_trust, open_transport
 from juying.cli.output import DEMONSTRATION, Exit, print_json, print_text, tell
+from juying.cli.verifying import text_of
 from juying.errors import InputError
 from juying.text import Text
 

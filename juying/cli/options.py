@@ -1,14 +1,14 @@
 """Options that several commands share, and what they stand for."""
 
-import os
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from juying.cli.output import tell
+from juying.cli.trusting import load_trust as load_trust
+from juying.cli.trusting import root_file as root_file
 from juying.errors import InputError
 from juying.text import Text
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from juying.card.transport import Transport
     from juying.codec.spec import Profile
-    from juying.credential.trust import TrustList
 
 Json = Annotated[bool, typer.Option("--json", help="输出一个 JSON 文档 / print one JSON document")]
 Reader = Annotated[
@@ -98,43 +97,3 @@ def open_transport(
 
             transport = stack.enter_context(Recorder(transport, profile, record))
         yield transport
-
-
-def load_trust(trust: Path | None, root: Path | None = None, *, required: bool = True) -> "TrustList":
-    """The trust list that the options, the environment or the demonstration keys give.
-
-    Without any: `InputError`, or an empty list when none is ``required``. `InputError` too when the list is long
-    overdue; a remark when it is just overdue.
-    """
-    from juying.credential.trust import TrustList
-    from juying.credential.trust_store import check_age, load_trusted
-    from juying.issuance.demo_keys import FOLDER, TRUST_FILE
-
-    named = trust or os.environ.get("JUYING_TRUST")
-    demonstration = FOLDER / TRUST_FILE
-    if not named and demonstration.exists():
-        named = demonstration
-        tell(
-            Text(
-                f"使用演示密钥 {demonstration}，结果仅供试用",
-                f"checked against the demonstration keys in {demonstration}: for trials only",
-            )
-        )
-    if named:
-        trusted = load_trusted(named, root_file(root))
-        if problem := check_age(trusted, datetime.now(UTC)):
-            tell(problem)
-        return trusted
-    missing = Text(
-        "没有信任列表：请用 --trust 或环境变量 JUYING_TRUST 指定",
-        "there is no trust list: name one with --trust or in the environment variable JUYING_TRUST",
-    )
-    if required:
-        raise InputError(*missing)
-    tell(missing)
-    return TrustList()
-
-
-def root_file(root: Path | None) -> Path | None:
-    """The file of the root key that the option or the environment names."""
-    return root or (Path(named) if (named := os.environ.get("JUYING_ROOT")) else None)

@@ -3,10 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from juying.cli.plain import Cell, print_line, print_rows
+from juying.errors import CardError, JuyingError, PlatformUnavailable
 from juying.text import Text
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ WIDE = 160
 """Columns of a table that goes to a file or a pipe, unless COLUMNS says otherwise."""
 
 DEMONSTRATION = Text("演示密钥签发，无效力", "signed with a demonstration key, of no effect")
+
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
 
 
 class Exit(IntEnum):
@@ -31,6 +37,10 @@ class Exit(IntEnum):
     """It cannot be said."""
     CARD_FAULT = 4
     """Reader or card."""
+
+
+_STATUS = {CardError: Exit.CARD_FAULT, PlatformUnavailable: Exit.UNDETERMINED}
+"""The exit status of each kind of error; every other is bad use or bad input."""
 
 
 def print_json(document: Any) -> None:
@@ -53,18 +63,9 @@ def console(*, stderr: bool = False) -> "Console":
 
 def print_fields(title: Text, fields: Iterable[tuple[Text, Text | str]]) -> None:
     """A table of names and values; a name has a column for each language."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    screen = console()
-    screen.print(f"[bold]{escape(str(title))}[/]")
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for style in ("bold", "dim", ""):
-        table.add_column(style=style, overflow="fold")
-    for name, value in fields:
-        table.add_row(escape(name.zh), escape(name.en), escape(str(value)))
-    screen.print(table)
-    screen.print()
+    print_line(str(title), "bold")
+    print_rows([[Cell(name.zh, "bold"), Cell(name.en, "dim"), Cell(str(value))] for name, value in fields])
+    print_line("")
 
 
 def tell(text: Text | str) -> None:
@@ -78,3 +79,14 @@ def fail(kind: str, where: str, text: Text, *, as_json: bool) -> None:
         print_json({"error": {"kind": kind, "where": where, **text._asdict()}})
     else:
         tell(f"{where}: {text}" if where else text)
+
+
+def exit_status(run: Callable[[], int | None], *, as_json: bool) -> int:
+    """Run a command; the exit status as `Exit` lists them, with what went wrong told."""
+    try:
+        return int(run() or Exit.DONE)
+    except JuyingError as error:
+        fail(type(error).__name__, error.where, error.text, as_json=as_json)
+        return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), Exit.BAD_USE)
+    except KeyboardInterrupt:
+        return INTERRUPTED

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from juying.cli.commands import Commands
-from juying.cli.credentials import Source, text_of
+from juying.cli.credentials import Source
 from juying.cli.options import Json, Root, Trust, load_trust
 from juying.cli.output import Exit, print_json, print_text, tell
 from juying.cli.passwords import key_password
 from juying.cli.status_view import answer_row, show_rows
+from juying.cli.trusting import load_lists
+from juying.cli.verifying import text_of
 from juying.errors import InputError
 from juying.text import Text
 
@@ -198,7 +200,7 @@ def status(
             return _status_in_register(opened, _targets(opened, sources, permit, entry, trust, root), as_json=json)
     if permit:
         raise InputError("状态列表中没有许可证编号", "there are no permit numbers in status lists", where="--permit")
-    from juying.cli.status_lists import load_lists, show_lists
+    from juying.cli.status_lists import show_lists
 
     trusted, now = load_trust(trust, root), datetime.now(UTC)
     held = load_lists(lists, trusted, now)

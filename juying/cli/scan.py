@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from juying.cli.gate import Audience, Lists, Nonce, PolicyFile, ReplayFile, load_verifier, open_replay_cache
+from juying.cli.gate import Audience, Lists, Nonce, PolicyFile, ReplayFile
 from juying.cli.options import Root, Trust, load_trust
 from juying.cli.output import DEMONSTRATION, Exit, print_text, tell
+from juying.cli.verifying import exit_status, load_verifier, open_replay_cache
 from juying.errors import InputError
 from juying.text import Text
 
@@ -76,7 +77,7 @@ def scan(
     if last is None:
         tell(Text("没有验到任何码", "no code was verified"))
         return Exit.BAD_USE
-    return _exit_status(last)
+    return exit_status(last)
 
 
 def _results(
@@ -105,14 +106,6 @@ def _reloading(load: "Callable[[], Callable[[str], Verification]]") -> "Callable
         return verify(text)
 
     return verify_now
-
-
-def _exit_status(verification: "Verification") -> int:
-    from juying.credential.verdict import Verdict
-
-    if verification.accepted:
-        return Exit.DONE
-    return Exit.UNDETERMINED if verification.verdict is Verdict.VALID_STALE_STATUS else Exit.NO
 
 
 def _show(result: "Result", *, claims: bool, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from juying.cli.options import Json, Root, Trust, load_trust
 from juying.cli.output import Exit, print_json, tell
 from juying.cli.revocation import Key, Register, load_signer, open_register
 from juying.cli.status_view import list_row, show_rows
+from juying.cli.trusting import load_lists
 from juying.errors import InputError
 from juying.text import Text
 
@@ -129,16 +130,6 @@ def add_to(group: Commands) -> None:
     """Put the commands into ``juying credential``."""
     for name, command in {"publish": publish, "serve-status": serve_status, "import-status": import_status}.items():
         group.command(name)(command)
-
-
-def load_lists(path: Path, trust: "TrustList", now: datetime) -> "StatusLists":
-    """The lists in a file or folder; what does not count is told on standard error."""
-    from juying.credential.status import StatusLists
-
-    lists = StatusLists.load(path, trust, now=now)
-    for problem in lists.problems:
-        tell(str(problem))
-    return lists
 
 
 def show_lists(lists: "StatusLists", now: datetime, problems: list[InputError] | None = None, *, as_json: bool) -> int:

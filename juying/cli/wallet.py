@@ -73,7 +73,7 @@ def add(
     wallet: Folder = DEFAULT,
 ) -> int:
     """把凭证放进钱包 / put a credential into the wallet."""
-    from juying.cli.credentials import text_of
+    from juying.cli.verifying import text_of
     from juying.credential.issue import from_text
 
     held = _open(wallet).add(from_text(text_of(source)))

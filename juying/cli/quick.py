@@ -4,6 +4,7 @@ That library takes longer to load than everything that verifies a credential tog
 understood; for anything else, such as a mistake that has to be explained, there is the long way.
 """
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,15 @@ def run(arguments: Sequence[str]) -> int | None:
     given = _parsed(arguments)
     if given is None:
         return None
-    from juying.cli.output import exit_status
-    from juying.cli.verifying import verify_source
+    gc.disable()  # whoever lives for a moment leaves no garbage
+    try:
+        from juying.cli.output import exit_status
+        from juying.cli.verifying import verify_source
 
-    return exit_status(lambda: verify_source(**given), as_json=given["json"])
+        return exit_status(lambda: verify_source(**given), as_json=given["json"])
+    finally:
+        gc.freeze()  # and need not be searched for any at the end
+        gc.enable()
 
 
 def _parsed(arguments: Sequence[str]) -> dict[str, Any] | None:

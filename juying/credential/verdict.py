@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from juying.credential.claims import CHINA, Claims
 from juying.credential.policy import Assurance
@@ -88,8 +89,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One step of the verification; ``reason`` says why it ended so, without personal data."""
 
     name: str

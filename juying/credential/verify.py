@@ -69,7 +69,7 @@ class _Refused(Exception):
         self.reason = reason or verdict.text
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Course:
     """One verification on its way: what the terminal brings, and what has been found so far."""
 

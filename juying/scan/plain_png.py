@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from itertools import product
 
 from juying.errors import DecodeError
 
@@ -29,16 +28,18 @@ def read_plain_png(data: bytes, *, max_pixels: int) -> memoryview:
         raise _not_plain()
     stride = 1 + (width * bits + 7) // 8
     rows = _inflated(packed, stride * height)
-    wide = _unpacker(bits)
-    pixels = bytearray()
-    above, pixels_above = bytes(stride - 1), b""
+    unpackers = _unpackers(bits)
+    same = bytes([_UP]) + bytes(stride - 1)
+    pixels: list[bytes] = []
+    above = same[1:]
     for start in range(0, len(rows), stride):
-        row = _unfiltered(rows[start], rows[start + 1 : start + stride], above)
-        if row != above or not pixels_above:
-            pixels_above = b"".join([wide[byte] for byte in row])[:width]
-        pixels += pixels_above
-        above = row
-    return memoryview(bytes(pixels)).cast("B", (height, width))
+        filtered = rows[start : start + stride]
+        if filtered != same or not pixels:
+            above = _unfiltered(filtered[0], filtered[1:], above)
+            pixels.append(_unpacked(above, unpackers)[:width])
+        else:
+            pixels.append(pixels[-1])
+    return memoryview(b"".join(pixels)).cast("B", (height, width))
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
@@ -78,15 +79,21 @@ def _unfiltered(how: int, row: bytes, above: bytes) -> bytes:
         return row
     if how != _UP:
         raise _not_plain()
-    if not any(row):
-        return above
     return bytes([(one + two) & 0xFF for one, two in zip(row, above, strict=True)])
 
 
-def _unpacker(bits: int) -> list[bytes]:
-    """What each byte of a row stands for: one to eight pixels."""
+def _unpackers(bits: int) -> list[bytes]:
+    """Tables that give the grey of the first, second … pixel in a byte of a row."""
     most = (1 << bits) - 1
-    return [bytes(greys) for greys in product([value * 255 // most for value in range(most + 1)], repeat=8 // bits)]
+    shifts = range(8 - bits, -1, -bits)
+    return [bytes([(byte >> shift & most) * 255 // most for byte in range(256)]) for shift in shifts]
+
+
+def _unpacked(row: bytes, unpackers: list[bytes]) -> bytes:
+    pixels = bytearray(len(row) * len(unpackers))
+    for place, table in enumerate(unpackers):
+        pixels[place :: len(unpackers)] = row.translate(table)
+    return bytes(pixels)
 
 
 def _not_plain() -> DecodeError:

@@ -100,7 +100,7 @@ def _bytes(digits: str) -> bytes:
 
 
 def text_of(source: str) -> str:
-    """The text that the argument gives or leads to; a line end is no part of it, but a space may be."""
+    """The text that the argument gives or leads to, without its line end and otherwise as it is."""
     if source == "-":
         return _decoded(sys.stdin.buffer.read(MAX_INPUT), "-")
     if source.startswith("JY1:"):

@@ -25,7 +25,7 @@ def holder(**changes: object) -> Holder:
         "address": "台州市虚构路1号",
         "address_region": "331002",
     }
-    return Holder(**{**fields, **changes})  # type: ignore[arg-type]
+    return Holder(**{**fields, **changes})
 
 
 def permit(**changes: object) -> WorkPermit:
@@ -39,11 +39,11 @@ def permit(**changes: object) -> WorkPermit:
         "authority": "台州市示范签发机关（样本）",
         "region": "331002",
     }
-    return WorkPermit(**{**fields, **changes})  # type: ignore[arg-type]
+    return WorkPermit(**{**fields, **changes})
 
 
 def application(**changes: object) -> Application:
-    return Application(**{"holder": holder(), "permit": permit(), **changes})  # type: ignore[arg-type]
+    return Application(**{"holder": holder(), "permit": permit(), **changes})
 
 
 def trusted(signer: SoftwareSigner, **changes: object) -> TrustedKey:
@@ -53,7 +53,7 @@ def trusted(signer: SoftwareSigner, **changes: object) -> TrustedKey:
         "not_before": NOW - timedelta(days=30),
         "not_after": NOW + timedelta(days=60),
     }
-    return TrustedKey.of(signer, **{**fields, **changes})  # type: ignore[arg-type]
+    return TrustedKey.of(signer, **{**fields, **changes})
 
 
 def office(now: datetime = NOW) -> Office:

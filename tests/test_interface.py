@@ -23,4 +23,4 @@ def test_type_checkers_know_the_same_names() -> None:
 
 def test_another_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'isue'"):
-        _ = juying.isue  # type: ignore[attr-defined]
+        _ = juying.isue

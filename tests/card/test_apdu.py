@@ -154,7 +154,7 @@ def test_builders() -> None:
 )
 def test_builders_refuse_what_the_card_cannot_mean(build: object) -> None:
     with pytest.raises(InputError):
-        build()  # type: ignore[operator]
+        build()
 
 
 def test_response_round_trip() -> None:

@@ -22,7 +22,7 @@ SLOW = ("typer", "rich", "pydantic", "PIL", "qrcode", "sqlite3")
 
 
 def test_it_knows_the_options_of_the_long_way() -> None:
-    command = get_command(app.app).commands["verify"]  # type: ignore[attr-defined]
+    command = get_command(app.app).commands["verify"]
     found = {name: parameter for parameter in command.params for name in parameter.opts if name.startswith("--")}
     flags = {name for name, parameter in found.items() if parameter.is_flag}
     assert flags == {quick.JSON}

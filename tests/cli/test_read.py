@@ -158,8 +158,8 @@ def card_of(permit_office: object = None, **changes: object) -> Path:
     application = people.application(permit=people.permit(**changes))
     card = VirtualCard.blank(load_profile("ssc-v3"))
     with LocalTransport(card) as transport:
-        credentials = sign_permit(office, application)  # type: ignore[arg-type]
-        wanted = card_contents(office, application, "JYX000010", credentials)  # type: ignore[arg-type]
+        credentials = sign_permit(office, application)
+        wanted = card_contents(office, application, "JYX000010", credentials)
         write_card(SscCard.open(transport), wanted)
     return virtual(card)
 

@@ -60,7 +60,7 @@ def desk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return desk
 
 
-def _in_order():  # type: ignore[no-untyped-def]
+def _in_order():
     """Places in order, and no decoys."""
     places = iter(range(64))
     return lambda limit: next(places) if limit == 64 else 0

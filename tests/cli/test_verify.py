@@ -99,7 +99,7 @@ def test_a_credential_with_a_status_is_undetermined_without_a_status_list(juying
     ],
 )
 def test_what_is_not_valid_is_no(changes: dict[str, object], verdict: str, juying: Juying) -> None:
-    text = credential(**changes)  # type: ignore[arg-type]
+    text = credential(**changes)
     done = juying("verify", text, "--trust", "trust.json", "--json")
     assert (done.status, done.document["verdict"]) == (1, verdict)
     assert (done.document["claims"] is None) is (verdict == "unknown_kid")

@@ -106,7 +106,7 @@ def test_the_pass_phrase_is_asked_for_without_one_in_the_environment(
 class Memory(KeyringBackend):
     """A platform's key store, in memory."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self) -> None:
         super().__init__()

@@ -50,7 +50,7 @@ def test_any_value_is_encoded_or_refused(kind: FieldType, value: object) -> None
     except InputError:
         return
     assert len(raw) == length
-    expected = value.rstrip(" ") or None if kind is FieldType.TEXT else value  # type: ignore[attr-defined]
+    expected = value.rstrip(" ") or None if kind is FieldType.TEXT else value
     assert decoder(kind)(raw) == expected
 
 

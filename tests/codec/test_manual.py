@@ -51,14 +51,14 @@ def test_tables_render_with_as_many_cells_as_their_heads(profile: Profile) -> No
     assert links <= headings
 
 
-def test_markdown_in_a_title_is_shown_and_not_obeyed(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_markdown_in_a_title_is_shown_and_not_obeyed(tmp_path) -> None:
     text = SMALL.replace('zh = "姓名", en = "name"', r'zh = "a|b\n*c*", en = "<b>`d`_e_[f]\\"')
     page = manual(load_profile(write(tmp_path, text)))
     html = MarkdownIt().enable("table").render(page)
     assert "<td>a|b *c* / &lt;b&gt;`d`_e_[f]\\</td>" in html
 
 
-def test_what_the_page_says(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_what_the_page_says(tmp_path) -> None:
     """One of each: repeat, parts, filling, amounts, rows, a rule of its own, a continuation."""
     text = SMALL.replace('{ number = 2, tag = "4E",', '{ number = 2, tag = "4E", read = "never", write = "free",')
     text = text.replace(

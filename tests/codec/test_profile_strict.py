@@ -189,7 +189,7 @@ def test_profiles_are_shared_and_cannot_be_changed() -> None:
     assert load_profile("ssc-v2") is profile
     for spec in (profile, profile.files[0], profile.files[0].records[0], profile.applications[0]):
         with pytest.raises(ValueError, match="frozen"):
-            spec.source = "ours"  # type: ignore[union-attr, misc, assignment]
+            spec.source = "ours"
 
 
 def test_windows_editors_byte_order_mark_and_line_ends_are_accepted(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_list_record_refuses_other_contents(content: object) -> None:
     certificate = CERTIFICATES.record(0x43)
     assert certificate
     with pytest.raises(InputError) as caught:
-        certificate.encode(content)  # type: ignore[arg-type]
+        certificate.encode(content)
     assert caught.value.where.startswith("43 职业资格证书")
     if isinstance(content, tuple) and len(content) == 5:
         assert caught.value.where.endswith("5D 发证日期")
@@ -174,7 +174,7 @@ def test_lookups() -> None:
     assert {"card.number", "holder.photo", "permit.record"} <= set(V2.fields())
 
 
-def test_natural_lengths(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_natural_lengths(tmp_path) -> None:
     """Types of one length and lists need none stated."""
     file = load_profile(write(tmp_path, SMALL)).file("SSSE/EF05")
     assert [record.length for record in file.records] == [8, 4, 9]

@@ -48,7 +48,7 @@ def trusted(signer: SoftwareSigner = SIGNER, **changes: object) -> TrustedKey:
         "not_before": NOW - timedelta(days=30),
         "not_after": NOW + timedelta(days=60),
     }
-    return TrustedKey.of(signer, **{**fields, **changes})  # type: ignore[arg-type]
+    return TrustedKey.of(signer, **{**fields, **changes})
 
 
 def signed(payload: bytes, *, signer: SoftwareSigner = SIGNER, algorithm: int = -7, kid: bytes | None = None) -> bytes:

@@ -16,7 +16,7 @@ def token(
 ) -> bytes:
     """A signed list, issued an hour ago unless said otherwise."""
     settings: dict[str, object] = {"issued_at": NOW - timedelta(hours=1), **changes}
-    return sign_status_list(statuses, signer, number=number, **settings)  # type: ignore[arg-type]
+    return sign_status_list(statuses, signer, number=number, **settings)
 
 
 def claims_set(**changes: object) -> dict[int, object]:

@@ -259,7 +259,7 @@ def test_class_of_permit_that_the_site_does_not_take() -> None:
 def test_key_id_collision() -> None:
     kid = b"same"
     first, second = replace(trusted(OTHER_SIGNER), kid=kid), replace(trusted(SIGNER), kid=kid)
-    credential = issue(claims(), FixedKid(SIGNER, kid))  # type: ignore[arg-type]
+    credential = issue(claims(), FixedKid(SIGNER, kid))
     for order in ([first, second], [second, first]):
         found = check(credential, TrustList(order))
         assert found.verdict is Verdict.VALID

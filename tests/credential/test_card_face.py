@@ -41,7 +41,7 @@ def jpeg(colour: str = "blue", size: tuple[int, int] = (260, 320)) -> bytes:
 
 
 def shown(tier: Tier = Tier.FULL, trust: TrustList = TRUST, **changes: object) -> tuple[str, Verification]:
-    text = to_text(issue(replace(claims(tier), **changes), SIGNER))  # type: ignore[arg-type]
+    text = to_text(issue(replace(claims(tier), **changes), SIGNER))
     return text, verify(text, trust, now=NOW)
 
 
@@ -49,7 +49,7 @@ def face(**changes: object) -> CardFace:
     """The card of the sample person, with other claims."""
     code, verified = shown()
     drawn = CardFace.of(verified, code=code, shown=verified, card_number=CARD_NUMBER, photo=jpeg())
-    return replace(drawn, claims=replace(drawn.claims, **changes))  # type: ignore[arg-type]
+    return replace(drawn, claims=replace(drawn.claims, **changes))
 
 
 def differing(one: Image.Image, other: Image.Image) -> tuple[int, int, int, int] | None:

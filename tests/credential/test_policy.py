@@ -92,7 +92,7 @@ def test_a_presentation_is_remembered_for_twice_the_time_it_can_be_shown() -> No
 )
 def test_a_value_out_of_range_is_refused(name: str, value: object) -> None:
     with pytest.raises(InputError) as error:
-        replace(DEFAULT, **{name: value})  # type: ignore[arg-type]
+        replace(DEFAULT, **{name: value})
     assert name in error.value.text.zh
     assert name in error.value.text.en
 

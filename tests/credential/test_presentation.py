@@ -115,7 +115,7 @@ def test_the_time_counts_whatever_the_zone() -> None:
 )
 def test_what_cannot_be_presented_is_refused(terminal: dict[str, object]) -> None:
     with pytest.raises(InputError) as error:
-        present(CREDENTIAL, PHONE, **{"now": NOW, **terminal})  # type: ignore[arg-type]
+        present(CREDENTIAL, PHONE, **{"now": NOW, **terminal})
     assert not isinstance(error.value, DecodeError)
 
 

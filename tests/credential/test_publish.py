@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 def put_out(register: SqliteRegister, folder: Path, **settings: object) -> tuple[Published, ...]:
     arguments: dict[str, object] = {"signer": SIGNER, "trust": TRUST, "now": NOW, **settings}
-    return publish(register, folder, **arguments)  # type: ignore[arg-type]
+    return publish(register, folder, **arguments)
 
 
 def test_what_is_published_is_what_the_register_says(register: SqliteRegister, folder: Path) -> None:
@@ -184,7 +184,7 @@ with SqliteRegister(here / "register.db", clock=lambda: now) as register:
 def credential(register: SqliteRegister, **changes: object) -> tuple[StatusReference, str]:
     reference = register.allot(PERMIT.number)
     fields: dict[str, object] = {"status": reference, "holder_key": HOLDER_KEY, **changes}
-    return reference, to_text(signed(claims(**fields).encode()))  # type: ignore[arg-type]
+    return reference, to_text(signed(claims(**fields).encode()))
 
 
 def test_a_renewed_credential_says_the_same_anew(register: SqliteRegister, tmp_path: Path) -> None:

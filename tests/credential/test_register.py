@@ -45,7 +45,7 @@ def plain(path: Path, **settings: object) -> SqliteRegister:
     """A register without decoys whose places come in order."""
     return SqliteRegister(
         path / "register.db",
-        **{"capacity": LEAST_CAPACITY, "clock": lambda: NOW, "below": counting(), **settings},  # type: ignore[arg-type]
+        **{"capacity": LEAST_CAPACITY, "clock": lambda: NOW, "below": counting(), **settings},
     )
 
 
@@ -336,7 +336,7 @@ def test_a_register_that_somebody_else_makes_at_this_moment(tmp_path: Path, monk
 @pytest.mark.parametrize("settings", [{"capacity": 63}, {"capacity": 2**25}, {"first_list": -1}, {"first_list": 2**32}])
 def test_settings_out_of_range(settings: dict[str, int], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="out of range"):
-        SqliteRegister(tmp_path / "register.db", **settings)  # type: ignore[arg-type]
+        SqliteRegister(tmp_path / "register.db", **settings)
     assert list(tmp_path.iterdir()) == []
 
 

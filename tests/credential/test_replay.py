@@ -143,7 +143,7 @@ def race(taker: Callable[[], bool]) -> list[bool]:
 
 def test_eight_threads_race_and_exactly_one_wins(cache: ReplayCache) -> None:
     for code in CODES:
-        verdicts = race(lambda code=code: verify(code, TRUST, now=CLOCK, replay=cache).verdict)  # type: ignore[misc]
+        verdicts = race(lambda code=code: verify(code, TRUST, now=CLOCK, replay=cache).verdict)
         assert sorted(verdicts) == [Verdict.REPLAYED] * (THREADS - 1) + [Verdict.VALID]
 
 

@@ -194,7 +194,7 @@ def test_other_text_is_no_list(text: str) -> None:
 )
 def test_a_useless_list_is_not_signed(changes: dict[str, object]) -> None:
     with pytest.raises(InputError):
-        token(**changes)  # type: ignore[arg-type]
+        token(**changes)
 
 
 def test_a_list_too_large_to_read_is_not_signed() -> None:

@@ -147,7 +147,7 @@ def test_attack_list_signed_by_another_root() -> None:
 
 def test_attack_another_root_under_the_kid_of_ours() -> None:
     forger = FixedKid(OTHER_ROOT_SIGNER, ROOT_SIGNER.kid)
-    data = TrustList([trusted()], edition=edition()).signed(forger)  # type: ignore[arg-type]
+    data = TrustList([trusted()], edition=edition()).signed(forger)
     with pytest.raises(InputError, match="signature of the trust list is wrong"):
         load(data)
 

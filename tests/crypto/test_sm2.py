@@ -105,7 +105,7 @@ def test_numbers_out_of_range_never_get_to_the_library(
     r: int, s: int, fresh_backend: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = VerifyKey(PUBLIC, Algorithm.SM2)
-    monkeypatch.setattr(key._key._backend, "_verify", lambda *_: pytest.fail("called"))  # type: ignore[attr-defined]
+    monkeypatch.setattr(key._key._backend, "_verify", lambda *_: pytest.fail("called"))
     assert not key.verify(r.to_bytes(32) + s.to_bytes(32), MESSAGE)
 
 
@@ -273,7 +273,7 @@ wrong, right = bytes.fromhex({WRONG!r}), bytes.fromhex({SIGNATURE.hex()!r})
 
 
 def run(program: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", VERIFY + program], text=True, check=True, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run([sys.executable, "-c", VERIFY + program], text=True, check=True, **options)
 
 
 def test_trace_lines_of_the_library_do_not_reach_standard_error() -> None:

@@ -91,7 +91,7 @@ def test_a_file_from_windows_is_read() -> None:
     ids=["short", "long", "another curve", "another version", "another form", "long length", "nothing"],
 )
 def test_only_the_one_structure_is_read(change: object) -> None:
-    der = change(der_of(sm2_file.encode(SECRET, POINT, None)))  # type: ignore[operator]
+    der = change(der_of(sm2_file.encode(SECRET, POINT, None)))
     with pytest.raises(ValueError):  # noqa: PT011
         sm2_file.decode(pem_of(der), None)
 

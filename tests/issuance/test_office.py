@@ -128,7 +128,7 @@ def test_a_permit_of_a_region_that_is_not_the_keys_never_leaves_the_office() -> 
 )
 def test_an_office_with_wrong_codes_does_not_open(codes: dict[str, str], error: type[InputError]) -> None:
     with pytest.raises(error):
-        replace(people.office(), **codes)  # type: ignore[arg-type]
+        replace(people.office(), **codes)
 
 
 def test_the_clock_of_an_office_is_the_present_time() -> None:

@@ -93,7 +93,7 @@ def test_a_folder_is_free_again_when_a_run_is_given_up(office: Office, blanks: V
     next(results)
     with pytest.raises(InputError, match="another run"):
         next(issue_rows(office, rows(second()), tmp_path, blanks))
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert [result.outcome for result in issue_rows(office, rows(second()), tmp_path, blanks)] == [Outcome.ISSUED]
 
 

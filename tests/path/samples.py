@@ -30,7 +30,7 @@ def contents(
 def blank(profile: str | Profile, **options: object) -> VirtualCard:
     """A card as it leaves the factory, always with the same serial number."""
     known = load_profile(profile) if isinstance(profile, str) else profile
-    return VirtualCard.blank(known, serial=bytes.fromhex("99110145"), **options)  # type: ignore[arg-type]
+    return VirtualCard.blank(known, serial=bytes.fromhex("99110145"), **options)
 
 
 def memory_of(card: VirtualCard) -> dict[str, list[bytes]]:

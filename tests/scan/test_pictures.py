@@ -154,7 +154,7 @@ def test_a_pdf_that_is_left_half_read_can_be_read_again() -> None:
     first, second = pictures.pictures_in(data), pictures.pictures_in(data)
     next(first)
     assert next(second).mode == "L"
-    first.close()  # type: ignore[attr-defined]
+    first.close()
     assert len(list(second)) == 1
 
 

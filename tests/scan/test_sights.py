@@ -156,7 +156,7 @@ def test_a_camera_that_is_no_longer_wanted_is_released(monkeypatch: pytest.Monke
     install(camera, monkeypatch)
     sights = camera_sights()
     next(sights)
-    sights.close()  # type: ignore[attr-defined]
+    sights.close()
     assert camera.released
 
 

@@ -237,7 +237,7 @@ def test_the_electronic_social_security_card_is_asked_through_the_sites_gateway(
 )
 def test_settings_that_cannot_be_meant_are_refused(change: dict[str, object], voucher: VoucherPlatform) -> None:
     with pytest.raises(InputError):
-        replace(voucher, **change)  # type: ignore[arg-type]
+        replace(voucher, **change)
 
 
 def test_a_missing_httpx_is_named(voucher: VoucherPlatform, monkeypatch: pytest.MonkeyPatch) -> None:

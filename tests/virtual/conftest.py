@@ -66,7 +66,7 @@ def make() -> Callable[..., VirtualCard]:
     """A blank card of a named profile, with the serial of the fact sheet's vector."""
 
     def build(name: str = "ssc-v3", **options: object) -> VirtualCard:
-        return VirtualCard.blank(load_profile(name), serial=SERIAL, **options)  # type: ignore[arg-type]
+        return VirtualCard.blank(load_profile(name), serial=SERIAL, **options)
 
     return build
 

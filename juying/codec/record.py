@@ -73,10 +73,10 @@ Words = Annotated[
 ]
 """A text in Chinese and English, in a file ``{ zh = "…", en = "…" }``."""
 Source = Literal["standard", "observed", "ours"]
-_GRANT = r"(pin|key:\w+)"
+_GRANT = r"(pin|key:\w+|mac:\w+)"
 Rule = Annotated[str, Field(pattern=rf"^(free|never|debit|{_GRANT}( or {_GRANT})*|{_GRANT}( and {_GRANT})+)$")]
-"""Access rule: ``free``, ``never``, ``debit`` (the purse command only), or ``pin`` and ``key:NAME`` joined by one
-of ``or`` and ``and``."""
+"""Access rule: ``free``, ``never``, ``debit`` (the purse command only), or ``pin``, ``key:NAME`` and ``mac:NAME`` joined
+by one of ``or`` and ``and``; see `juying.codec.rules`."""
 
 
 class Spec(BaseModel):

@@ -261,13 +261,13 @@ class Application(Spec):
                     find=rf'application *= *"{re.escape(file.application)}"',
                 )
             stored: tuple[Stored, ...] = (file, *file.records)
-            for name in re.findall(r"key:(\w+)", " ".join(f"{spec.read} {spec.write}" for spec in stored)):
+            for name in re.findall(r"(?:key|mac):(\w+)", " ".join(f"{spec.read} {spec.write}" for spec in stored)):
                 if name not in known:
                     near = nearest(name, known)
                     raise broken(
                         f"文件 {file.address} 的读写规则用了未声明的密钥 key:{name}{near}",
                         f"a rule of {file.address} names a key that is not declared: key:{name}{near}",
-                        find=rf"key:{name}\b",
+                        find=rf"(key|mac):{name}\b",
                     )
         return self
 

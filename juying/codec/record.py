@@ -75,8 +75,8 @@ Words = Annotated[
 Source = Literal["standard", "observed", "ours"]
 _GRANT = r"(pin|key:\w+|mac:\w+)"
 Rule = Annotated[str, Field(pattern=rf"^(free|never|debit|{_GRANT}( or {_GRANT})*|{_GRANT}( and {_GRANT})+)$")]
-"""Access rule: ``free``, ``never``, ``debit`` (the purse command only), or ``pin``, ``key:NAME`` and ``mac:NAME`` joined
-by one of ``or`` and ``and``; see `juying.codec.rules`."""
+"""Access rule: ``free``, ``never``, ``debit`` (the purse command only), or ``pin``, ``key:NAME`` and ``mac:NAME``
+joined by one of ``or`` and ``and``; see `juying.codec.rules`."""
 
 
 class Spec(BaseModel):

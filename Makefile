@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 
 # What a bare Debian lacks. pcscd and vpcd: the PC/SC service and its virtual readers; swig, gcc and headers: pyscard is
 # built from source; opensc, openssl: independent programs that the tests hold our cards and signatures against; fonts: for
-# captions and card faces, the second one for rare characters.
-PACKAGES := python3-venv python3-dev gcc swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl \
-	fonts-wqy-microhei fonts-babelstone-han
+# captions and card faces, the second one for rare characters; softhsm2: a PKCS#11 token without hardware.
+PACKAGES := python3-venv python3-dev gcc libc6-dev swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl \
+	fonts-wqy-microhei fonts-babelstone-han softhsm2
 
 .PHONY: help issue test lint bench fuzz setup clean
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup
+bench: setup $(VENV)/.bench
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 fuzz: setup
@@ -56,7 +56,11 @@ build/.packages: Makefile
 $(VENV)/.installed: setup.cfg pyproject.toml build/.packages
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip >= 24'
-	$(BIN)/python -m pip install --quiet --editable '.[office,scan,services,sm,wallet,test,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[hsm,office,scan,services,sm,wallet,test,lint]'
+	@touch $@
+
+$(VENV)/.bench: setup.cfg $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
 clean:

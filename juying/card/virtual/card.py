@@ -13,7 +13,7 @@ from juying.card.virtual import framing
 from juying.card.virtual.commands import COMMANDS, GET_RESPONSE
 from juying.card.virtual.memory import ISSUER_FILE, NUMBER_TAG, Memory, factory_memory, issuer_record
 from juying.card.virtual.session import AnswerError, Session
-from juying.card.virtual.tree import Tree
+from juying.card.virtual.tree import Dedicated, Tree
 from juying.codec.spec import Profile
 from juying.errors import CardRemoved
 
@@ -113,6 +113,10 @@ class VirtualCard:
         self.memory.changes += 1
         self._announce()
 
+    def install(self, application: Dedicated) -> None:
+        """Put one more application on the card, with commands of its own; it is the last that SELECT finds."""
+        self._tree.applications += (application,)
+
     def power_on(self) -> None:
         """Give the card power: the master file is selected, nothing else is known."""
         self._session = Session(self._tree, self.memory)
@@ -159,11 +163,15 @@ class VirtualCard:
         cla, ins = request.cla, request.ins
         if ins != GET_RESPONSE:
             session.pending = b""
+        run = session.directory.commands.get(ins)
+        if run is not None and cla & ~0x10:
+            session.drop_chain()
+            return self._reply(session, request, run(session, request))
         if cla:
             framing.check_class(cla)
             if cla & 0x10 and not self._chaining:
                 raise AnswerError(0x6884)
-        run = COMMANDS.get(ins)
+        run = run or COMMANDS.get(ins)
         if run is None:
             raise AnswerError(0x6D00)
         if cla or session.chain_head:

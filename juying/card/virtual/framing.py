@@ -8,6 +8,9 @@ cases of ISO 7816-3 arrive as they are, short and extended.
 from juying.card.virtual.session import AnswerError, Request, Session
 
 OK = b"\x90\x00"
+PROPRIETARY, SECURE, PROPRIETARY_SECURE = 0x80, 0x04, 0x84
+"""Class bytes beside 00: commands of this family of cards; a MAC after plain data; enciphered data and a MAC, or a
+proprietary command with a MAC."""
 MAXIMUM_DATA = 0xFFFF
 """Bytes of command data, chained or extended."""
 
@@ -75,13 +78,23 @@ def reply_t1(_session: Session, request: Request, body: bytes) -> bytes:
 
 
 def check_class(cla: int) -> None:
-    """Refuse what is not the plain first interindustry class on channel 0 (chaining bit apart)."""
-    if cla & 0xE0:
+    """Refuse what is not the plain first interindustry class on channel 0 (chaining bit apart).
+
+    `AnswerError`: 6882 for a class of secure messaging, 6881 for another logical channel, else 6E00.
+    """
+    if cla & 0xE0 and cla != PROPRIETARY_SECURE:
         raise AnswerError(0x6E00)
     if cla & 0x0C:
         raise AnswerError(0x6882)
     if cla & 0x03:
         raise AnswerError(0x6881)
+
+
+def expect_class(request: Request, *classes: int) -> None:
+    """Refuse a class byte that the command does not have, with 6882 or 6881 where `check_class` says so, or 6E00."""
+    if request.cla not in classes:
+        check_class(request.cla)
+        raise AnswerError(0x6E00)
 
 
 def assemble(session: Session, request: Request) -> Request | None:

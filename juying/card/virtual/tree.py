@@ -4,12 +4,19 @@ The tree is flat: a master file 3F00, and under it the applications of the profi
 environment: it owns the directory file (SFI 0B) that lists the others.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from juying.card.virtual.memory import Memory
 from juying.codec.spec import Application, File, FileKind, Profile
 from juying.text import Text
 
+if TYPE_CHECKING:
+    from juying.card.virtual.session import Request, Session
+
+Command = Callable[["Session", "Request"], bytes]
+"""What carries out a command: takes session and request, returns the response data or raises `AnswerError`."""
 DIRECTORY_SFI = 0x0B
 """Short identifier of the directory file (observed); its FID EF0B follows from it (our choice)."""
 LABEL_LENGTH = 16
@@ -38,11 +45,17 @@ class Elementary:
 
 @dataclass(slots=True, eq=False)
 class Dedicated:
-    """The master file or an application; ``by_fid`` and ``by_sfi`` hold its elementary files."""
+    """The master file or an application; ``by_fid`` and ``by_sfi`` hold its elementary files.
+
+    ``control`` is the value of the template that SELECT returns. ``commands`` maps instruction bytes to commands that
+    this application alone has, or does otherwise than the card; they are given requests of every class, and say with
+    `juying.card.virtual.framing.expect_class` which they take.
+    """
 
     aid: bytes
     fid: int | None
     control: bytes
+    commands: Mapping[int, Command] = field(default_factory=dict)
     by_fid: dict[int, Elementary] = field(default_factory=dict)
     by_sfi: dict[int, Elementary] = field(default_factory=dict)
 

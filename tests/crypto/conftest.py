@@ -50,6 +50,14 @@ class OpenSsl:
             return False
         return answer == "Signature Verified Successfully\n"
 
+    def encipher(self, name: str, key: bytes, data: bytes, iv: bytes = b"") -> bytes:
+        """Whole blocks under a block cipher that openssl calls ``name``; single DES comes from its legacy provider."""
+        (self.folder / "plain").write_bytes(data)
+        initial = ("-iv", iv.hex()) if iv else ()
+        self("enc", "-provider", "default", "-provider", "legacy", f"-{name}", "-K", key.hex(), *initial, "-nopad",
+             "-in", "plain", "-out", "enciphered")  # fmt: skip
+        return (self.folder / "enciphered").read_bytes()
+
     @staticmethod
     def _rest(algorithm: Algorithm, sm2_id: str) -> list[str]:
         digest = {Algorithm.ES256: ["-digest", "sha256"], Algorithm.SM2: ["-digest", "sm3", "-pkeyopt", sm2_id]}

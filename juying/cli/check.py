@@ -1,0 +1,215 @@
+"""``juying check``: may this card or code be used here?"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from juying.cli.gate import Audience, Lists, Nonce, PolicyFile, ReplayFile
+from juying.cli.options import Json, ProfileName, Reader, Replay, Root, Trust, Virtual, load_trust, open_transport
+from juying.cli.output import Exit, print_json
+from juying.cli.plain import Cell, print_line, print_rows
+from juying.errors import InputError
+from juying.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from juying.credential.verdict import Verification
+    from juying.services.adapter import Adapter
+    from juying.services.asking import CheckResult
+    from juying.services.presentation import Presentation
+    from juying.services.verdict import Verdict
+
+SECONDS = 10.0
+"""For the whole question, unless the option says otherwise: nobody waits longer at a counter (our choice)."""
+
+
+def check(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="SERVICE",
+            help="medical、transit、library、其中一处（library.taizhou）、已安装的其他服务，或 all 表示全部已配置的 / "
+            "a service, one site of it, or all that are configured",
+        ),
+    ],
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CODE]",
+            help="JY1: 文本、.txt 文件、二维码图片或 -；不给则读卡 / text, .txt file, picture or -; without it a card",
+            show_default=False,
+        ),
+    ] = None,
+    sites: Annotated[
+        Path | None,
+        typer.Option(
+            "--sites",
+            metavar="FILE",
+            help="服务配置 TOML 文件，默认 JUYING_SITES / TOML file of the services; default: JUYING_SITES",
+        ),
+    ] = None,
+    deadline: Annotated[
+        float, typer.Option("--deadline", metavar="SECONDS", help="全部问询的时限 / for the whole question")
+    ] = SECONDS,
+    reader: Reader = None,
+    virtual: Virtual = None,
+    replay: Replay = None,
+    profile: ProfileName = None,
+    policy: PolicyFile = None,
+    lists: Lists = None,
+    audience: Audience = None,
+    nonce: Nonce = None,
+    replay_cache: ReplayFile = None,
+    trust: Trust = None,
+    root: Root = None,
+    json: Json = False,
+) -> int:
+    """这张卡或码在此处可用吗 / is it good for a service; exit status 0 eligible, 1 not, 3 undetermined (of several: 1
+    before 3 before 0), 4 card fault.
+    """
+    from juying.services.asking import check as ask
+    from juying.services.resilience import Deadline
+
+    if not 0 < deadline <= 600:
+        raise InputError(
+            "--deadline 须大于 0 秒，至多 600 秒", "--deadline has to be more than 0 and at most 600 seconds"
+        )
+    asked = _adapters(sites, what)
+    if source is None:
+        presentation = _card(reader, virtual, replay, profile, trust, root, asked)
+    elif reader or virtual or replay:
+        raise InputError("卡和码只能给一个", "either a card or a code, not both")
+    else:
+        presentation = _code(source, trust, root, policy, lists, audience, nonce, replay_cache)
+    result = ask(asked, presentation, now=datetime.now(UTC), deadline=Deadline.after(deadline))
+    _print(result, asked, as_json=json, alone=what != "all" and len(asked) == 1)
+    return exit_status(result)
+
+
+def exit_status(result: "CheckResult") -> int:
+    """The exit status for what the services said: of several answers the worst."""
+    from juying.services.verdict import Decision
+
+    statuses = {Decision.ELIGIBLE: Exit.DONE, Decision.INELIGIBLE: Exit.NO, Decision.UNDETERMINED: Exit.UNDETERMINED}
+    return statuses[result.worst]
+
+
+def _adapters(sites: Path | None, what: str) -> "Sequence[Adapter]":
+    from juying.services.sites import adapters, load_sites
+
+    path = sites or os.environ.get("JUYING_SITES")
+    return adapters(load_sites(path) if path else {}, what)
+
+
+def _card(
+    reader: str | None,
+    virtual: Path | None,
+    replay: Path | None,
+    profile: str | None,
+    trust: Path | None,
+    root: Path | None,
+    asked: "Sequence[Adapter]",
+) -> "Presentation":
+    """The card that the options name, as read and with the state of its permit."""
+    from juying.card.ssc import SscCard
+    from juying.codec.profile import load_profile
+    from juying.services.presentation import Presentation
+    from juying.services.reading import read_card
+
+    layout = load_profile(profile) if profile else None
+    trusted = load_trust(trust, root, required=False)
+    with open_transport(reader, virtual, replay) as transport:
+        reading = read_card(SscCard.open(transport, layout), trusted, now=datetime.now(UTC))
+    return Presentation.from_chip(reading)
+
+
+def _code(
+    source: str,
+    trust: Path | None,
+    root: Path | None,
+    policy: Path | None,
+    lists: Path | None,
+    audience: str | None,
+    nonce: str | None,
+    replay_cache: Path | None,
+) -> "Presentation":
+    from juying.cli.verifying import load_verifier, open_replay_cache, text_of
+    from juying.services.presentation import Presentation
+
+    memory = open_replay_cache(replay_cache)
+    verify = load_verifier(load_trust(trust, root), policy, lists, audience, nonce, memory)
+    return Presentation.from_qr(verify(text_of(source)))
+
+
+def _print(result: "CheckResult", asked: "Sequence[Adapter]", *, as_json: bool, alone: bool) -> None:
+    if as_json:
+        print_json({**result.verdicts[0].to_dict(), "permit": result.permit_dict()} if alone else result.to_dict())
+        return
+    _print_permit(result.signature, result.permit)
+    if alone:
+        _print_checks(result.verdicts[0])
+    else:
+        _print_table(result.verdicts, asked)
+
+
+def _print_permit(signature: str, permit: "Verification | None") -> None:
+    """What is known of the permit, which has no say in what follows."""
+    from juying.cli.labels import SIGNATURES
+
+    text, colour = SIGNATURES[signature]
+    if permit is not None and signature == "valid":
+        text, colour = permit.verdict.text, "green" if permit.valid else "red"
+    print_line(f"工作许可 / work permit: {text}", colour)
+    print_line("")
+
+
+def _print_checks(verdict: "Verdict") -> None:
+    from juying.cli.labels import OUTCOMES
+
+    rows = []
+    for check in verdict.checks:
+        outcome, colour = OUTCOMES[check.outcome]
+        rows.append([Cell(f"{outcome.zh} {outcome.en}", colour), Cell(check.name), Cell(str(check.reason))])
+    print_rows(rows)
+    print_line("")
+    for name, value in verdict.evidence.items():
+        print_line(f"{name}: {value}", "dim")
+    print_line(
+        f"{verdict.decision.text}{f'（{age_text(verdict.age)}）' if verdict.age else ''}",
+        f"bold {COLOURS[verdict.decision]}",
+    )
+
+
+def _print_table(verdicts: "Sequence[Verdict]", asked: "Sequence[Adapter]") -> None:
+    """A row for each service."""
+    titles = ("服务 service", "结论 verdict", "答复 answer", "理由 reason")
+    rows = [[Cell(title, "bold") for title in titles]]
+    for verdict, adapter in zip(verdicts, asked, strict=True):
+        colour = COLOURS[verdict.decision]
+        rows.append(
+            [
+                Cell(str(adapter.title)),
+                Cell(str(verdict.decision.text), colour),
+                Cell(str(age_text(verdict.age))),
+                Cell(str(verdict.deciding.reason) if verdict.deciding else ""),
+            ]
+        )
+    print_rows(rows)
+
+
+COLOURS = {"eligible": "green", "ineligible": "red", "undetermined": "yellow"}
+
+
+def age_text(age: timedelta) -> Text:
+    """How old an answer is, in the largest unit that it fills."""
+    seconds = int(age.total_seconds())
+    if not age:
+        return Text("刚刚", "now")
+    for size, zh, en in ((86400, "天", "d"), (3600, "小时", "h"), (60, "分钟", "min")):
+        if seconds >= size:
+            return Text(f"{seconds // size} {zh}前", f"{seconds // size} {en} ago")
+    return Text(f"{seconds} 秒前", f"{seconds} s ago")

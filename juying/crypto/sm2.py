@@ -1,7 +1,7 @@
 """SM2 signatures with SM3 (GM/T 0003.2, GB/T 32918.2) on the recommended curve (GM/T 0003.5).
 
-The signer's distinguishing identifier is always ``1234567812345678`` (GM/T 0009). It goes into every signature, and
-programs differ in what they take when nobody says which: so it is never left to a default.
+The signer's distinguishing identifier is ``1234567812345678`` (GM/T 0009), unless a platform wants another one. It goes
+into every signature, and programs differ in what they take when nobody says which: so it is never left to a library.
 
 The arithmetic is done by a `Backend`. Here are only the bytes around it: the point in the public key, the digest that
 is signed, and the two numbers of a signature, all checked before the backend sees them.
@@ -26,8 +26,7 @@ _GENERATOR = bytes.fromhex(
     "32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7"
     "BC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0"
 )
-# Before the point of the key, the digest takes the length of the identifier in bits, the identifier and the curve.
-_PREAMBLE = (len(IDENTIFIER) * 8).to_bytes(2) + IDENTIFIER + _A.to_bytes(32) + _B.to_bytes(32) + _GENERATOR
+_CURVE = _A.to_bytes(32) + _B.to_bytes(32) + _GENERATOR
 
 # The example of GM/T 0003.5, annex A.
 _EXAMPLE_SECRET = bytes.fromhex("3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8")
@@ -69,12 +68,13 @@ class Sm2PublicKey:
         self._backend = backend()
         self._digest = Digest(self._point)
 
-    def verify(self, signature: bytes, message: bytes) -> bool:
+    def verify(self, signature: bytes, message: bytes, identifier: bytes = IDENTIFIER) -> bool:
         """True when ``signature`` (64 bytes ``r || s``) is this key's over ``message``."""
+        digest = self._digest if identifier == IDENTIFIER else Digest(self._point, identifier)
         r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
         if len(signature) != 64 or not (0 < r < _N and 0 < s < _N) or r + s == _N:
             return False
-        return self._backend.verify(self._point, self._digest.of(message), encode_dss_signature(r, s))
+        return self._backend.verify(self._point, digest.of(message), encode_dss_signature(r, s))
 
     @property
     def thumbprint(self) -> bytes:
@@ -119,9 +119,10 @@ class Sm2PrivateKey:
         """Make a new key with the backend's random source."""
         return cls(*backend().generate())
 
-    def sign(self, message: bytes) -> bytes:
+    def sign(self, message: bytes, identifier: bytes = IDENTIFIER) -> bytes:
         """Sign; 64 bytes ``r || s``, different ones each time."""
-        r, s = decode_dss_signature(self._backend.sign(self.secret, self._digest.of(message)))
+        digest = self._digest if identifier == IDENTIFIER else Digest(self.point, identifier)
+        r, s = decode_dss_signature(self._backend.sign(self.secret, digest.of(message)))
         return r.to_bytes(32) + s.to_bytes(32)
 
 
@@ -151,11 +152,11 @@ class Digest:
 
     __slots__ = ("_started",)
 
-    def __init__(self, point: bytes) -> None:
-        """Take the public key, 64 bytes ``x || y``."""
+    def __init__(self, point: bytes, identifier: bytes = IDENTIFIER) -> None:
+        """Take the public key, 64 bytes ``x || y``, and the identifier, of less than 8192 bytes."""
         self._started = hashes.Hash(hashes.SM3())
         whose = hashes.Hash(hashes.SM3())
-        whose.update(_PREAMBLE + point)
+        whose.update((len(identifier) * 8).to_bytes(2) + identifier + _CURVE + point)
         self._started.update(whose.finalize())
 
     def of(self, message: bytes) -> bytes:

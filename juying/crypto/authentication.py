@@ -8,8 +8,7 @@ terminal sends, *process factor* and *original*; that the factor comes first is 
 
 import hmac
 
-from juying.crypto.block import BlockKey, Cipher, des
-from juying.errors import InputError
+from juying.crypto.block import BlockKey, Cipher, check_length, des
 
 ANSWER_LENGTH = 16
 """Bytes of data of EXTERNAL AUTHENTICATE and of INTERNAL AUTHENTICATE, with both ciphers."""
@@ -33,10 +32,10 @@ def external_answer(cipher: Cipher, key: bytes | bytearray, challenge: bytes, or
 
 def external_answer_with(key: BlockKey, challenge: bytes, original: bytes = b"") -> bytes:
     """`external_answer` under a key that is ready for use."""
-    _check(challenge, challenge_length(key.cipher))
+    check_length(challenge, challenge_length(key.cipher))
     if key.cipher is Cipher.SM4:
         return key.encrypt(challenge)
-    _check(original, ORIGINAL_LENGTH)
+    check_length(original, ORIGINAL_LENGTH)
     return des(key.encrypt(challenge), original) + original
 
 
@@ -58,7 +57,7 @@ def internal_answer(cipher: Cipher, key: bytes | bytearray, data: bytes) -> byte
 
 def internal_answer_with(key: BlockKey, data: bytes) -> bytes:
     """`internal_answer` under a key that is ready for use."""
-    _check(data, ANSWER_LENGTH)
+    check_length(data, ANSWER_LENGTH)
     if key.cipher is Cipher.SM4:
         return key.encrypt(data)
     return des(key.encrypt(data[:8]), data[8:])
@@ -67,11 +66,3 @@ def internal_answer_with(key: BlockKey, data: bytes) -> bytes:
 def verify_internal(cipher: Cipher, key: bytes | bytearray, data: bytes, answer: bytes) -> bool:
     """Whether ``answer`` is that of a card with ``key``; in constant time."""
     return hmac.compare_digest(internal_answer(cipher, key, data), answer)
-
-
-def _check(data: bytes, length: int) -> None:
-    if len(data) != length:
-        raise InputError(
-            f"认证数据应为 {length} 字节，实为 {len(data)} 字节",
-            f"this part of an authentication has {length} bytes, not {len(data)}",
-        )

@@ -51,7 +51,7 @@ class BlockKey:
 
     def __init__(self, cipher: Cipher, key: bytes | bytearray) -> None:
         """Take a copy of ``key`` (16 bytes). Raises `InputError` for another length."""
-        _check_length(key, KEY_LENGTH)
+        check_length(key, KEY_LENGTH)
         self.cipher = cipher
         self._key = bytearray(key)
         if cipher is Cipher.TDES:
@@ -63,7 +63,7 @@ class BlockKey:
     @classmethod
     def single_des(cls, key: bytes | bytearray) -> "BlockKey":
         """Single DES under ``key`` (8 bytes): 3DES with three equal keys is the same."""
-        _check_length(key, 8)
+        check_length(key, 8)
         return cls(Cipher.TDES, bytes(key) * 2)
 
     def __repr__(self) -> str:
@@ -72,7 +72,7 @@ class BlockKey:
 
     def encrypt(self, data: bytes) -> bytes:
         """Encipher whole blocks, each by itself (ECB). Raises `InputError` when there is a part of a block."""
-        _check_blocks(data, self.cipher.block)
+        check_blocks(data, self.cipher.block)
         with self._lock:  # whole blocks only, so nothing stays behind in the context
             if self._encryptor is None:
                 self._encryptor = ciphers.Cipher(self.algorithm, _ECB).encryptor()
@@ -80,13 +80,13 @@ class BlockKey:
 
     def decrypt(self, data: bytes) -> bytes:
         """Decipher whole blocks, each by itself (ECB). Raises `InputError` when there is a part of a block."""
-        _check_blocks(data, self.cipher.block)
+        check_blocks(data, self.cipher.block)
         return ciphers.Cipher(self.algorithm, _ECB).decryptor().update(data)
 
     def encrypt_chained(self, data: bytes, iv: bytes) -> bytes:
         """Encipher whole blocks in CBC mode; ``iv`` has one block. Raises `InputError`."""
-        _check_blocks(data, self.cipher.block)
-        _check_length(iv, self.cipher.block)
+        check_blocks(data, self.cipher.block)
+        check_length(iv, self.cipher.block)
         return ciphers.Cipher(self.algorithm, modes.CBC(iv)).encryptor().update(data)
 
     def wipe(self) -> None:
@@ -139,15 +139,17 @@ def check_value(cipher: Cipher, key: bytes | bytearray) -> bytes:
     return encrypt_ecb(cipher, key, bytes(cipher.block))[:3]
 
 
-def _check_length(data: bytes | bytearray, length: int) -> None:
+def check_length(data: bytes | bytearray, length: int) -> None:
+    """Raise `InputError` unless ``data``, a key, a factor, a challenge or an initial value, has ``length`` bytes."""
     if len(data) != length:
         raise InputError(
-            f"密钥、因子或初始向量应为 {length} 字节，实为 {len(data)} 字节",
-            f"a key, factor or initial value has {length} bytes, not {len(data)}",
+            f"密钥、因子、随机数或初始向量应为 {length} 字节，实为 {len(data)} 字节",
+            f"a key, factor, challenge or initial value has {length} bytes here, not {len(data)}",
         )
 
 
-def _check_blocks(data: bytes, block: int) -> None:
+def check_blocks(data: bytes, block: int) -> None:
+    """Raise `InputError` unless ``data`` is a whole number of blocks."""
     if len(data) % block:
         raise InputError(
             f"数据长度 {len(data)} 不是分组长度 {block} 的整数倍",

@@ -7,7 +7,7 @@ SM4 ``SM4(K, f || NOT f)``. What the factor of a card or of a city is, is a temp
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from juying.crypto.block import BlockKey, Cipher
+from juying.crypto.block import BlockKey, Cipher, check_length
 from juying.errors import InputError
 from juying.text import Text
 
@@ -104,11 +104,7 @@ def diversify(cipher: Cipher, key: bytes | bytearray, factor: bytes) -> bytes:
 
 def both(factor: bytes) -> bytes:
     """``f || NOT f``, what a key of the level above enciphers: 16 bytes. Raises `InputError` unless f has 8."""
-    if len(factor) != FACTOR_LENGTH:
-        raise InputError(
-            f"分散因子应为 {FACTOR_LENGTH} 字节，实为 {len(factor)} 字节",
-            f"a diversification factor has {FACTOR_LENGTH} bytes, not {len(factor)}",
-        )
+    check_length(factor, FACTOR_LENGTH)
     return factor + bytes(0xFF ^ byte for byte in factor)
 
 

@@ -31,12 +31,19 @@ class MacKey:
 
     def whole(self, data: bytes, iv: bytes) -> bytes:
         """One block: the retail MAC (8 bytes) or the SM4 CBC-MAC (16), before anything is cut or folded."""
+        return self.whole_padded(pad(data, self._key.cipher.block), iv)
+
+    def whole_padded(self, data: bytes, iv: bytes) -> bytes:
+        """`whole` of data that is padded already, at least one block. Raises `InputError` for a part of a block."""
         block = self._key.cipher.block
-        data = pad(data, block)
         if self._chain is self._key:
-            return self._key.encrypt_chained(data, iv)[-block:]
-        state = self._chain.encrypt_chained(data[:-block], iv)[-block:] or iv
+            return self.state(data, iv)
+        state = self.state(data[:-block], iv) or iv
         return self._key.encrypt(_xor(state, data[-block:]))
+
+    def state(self, data: bytes, iv: bytes) -> bytes:
+        """What is to be the ``iv`` of the rest when ``data``, whole blocks, are only the head of a long message."""
+        return self._chain.encrypt_chained(data, iv)[-self._key.cipher.block :]
 
     def mac4(self, data: bytes, initial: bytes) -> bytes:
         """See `mac4`."""

@@ -17,6 +17,7 @@
         │   ├── CardRemoved           no card in the reader, or it was pulled out
         │   └── CommandTimeout        the card did not answer in time
         ├── StatusError           the card answered with an error status word
+        │   └── AccessRefused         it wants a key or PIN that it was not shown
         ├── ProtocolError         the card's answer breaks ISO 7816
         ├── CardRefused           this card must not be written (somebody else's, blocked, wrong profile)
         └── ReadBackError         the card does not hold what was written
@@ -125,6 +126,22 @@ class StatusError(CardError):
         """Keep the status word and its meaning; ``where`` names the step."""
         self.sw = sw
         super().__init__(f"卡片返回 {sw:04X}：{meaning.zh}", f"the card answered {sw:04X}: {meaning.en}", where=where)
+
+
+class AccessRefused(StatusError):
+    """The card wants a key or the holder's PIN that it was not, or could not be, shown.
+
+    ``rule`` is the access rule of the profile (empty where none applies), ``missing`` the grants in it that could not
+    be had, such as ``key:UK7``. ``sw`` is what the card answered; 6982 when it was not even asked, because the
+    answer was clear.
+    """
+
+    def __init__(self, sw: int, text: Text, *, rule: str = "", missing: Sequence[str] = (), where: str = "") -> None:
+        """Keep the status word, the whole explanation, and what it is about; ``where`` names the step."""
+        self.sw = sw
+        self.rule = rule
+        self.missing = tuple(missing)
+        CardError.__init__(self, *text, where=where)
 
 
 class ProtocolError(CardError):

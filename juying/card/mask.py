@@ -2,8 +2,8 @@
 
 A `Masker` looks at every exchange with a card, follows what is selected, and replaces what the profiles mark as
 ``personal`` or ``secret`` by pseudonyms that keep length and structure, so that the trace still replays and decodes.
-PINs, keys and cryptograms are blanked. Whatever it cannot place (an unknown application or file, another tag, a
-proprietary command, secure messaging) it takes for personal.
+PINs, keys, cryptograms and whatever is under secure messaging are blanked. What it cannot place (an unknown
+application or file, another tag, a proprietary command) it takes for personal.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,13 +19,14 @@ from juying.card.apdu import (
     UPDATE_RECORD,
     Command,
 )
+from juying.card.atr import historical_place
 from juying.card.pseudonym import Pseudonyms
 from juying.codec import tlv
 from juying.codec.spec import Application, File, FileKind, Profile, Record, Stored
 from juying.errors import DecodeError
 
 _SECRET = {0x20, 0x24, 0x2C, 0x5E, 0x82, 0x88, 0xD4}
-"""VERIFY, CHANGE and UNBLOCK PIN, EXTERNAL and INTERNAL AUTHENTICATE, WRITE KEY: blanked in any class."""
+"""VERIFY, CHANGE, UNBLOCK and RELOAD PIN, EXTERNAL and INTERNAL AUTHENTICATE, WRITE KEY: blanked in any class."""
 
 _RECORD_COMMANDS = {READ_RECORD, UPDATE_RECORD, APPEND_RECORD}
 _BINARY_COMMANDS = {READ_BINARY, UPDATE_BINARY}
@@ -75,7 +76,7 @@ class Masker:
         try:
             command = Command.parse(raw)
         except DecodeError:
-            mask: Mask = _blanked if len(raw) > 1 and raw[1] in _SECRET else self._unknown
+            mask: Mask = _blanked if len(raw) > 1 and _is_secret(raw[0], raw[1]) else self._unknown
             return raw[:4] + mask(raw[4:], 0), self._answer(mask, 0, answer)
         if command.ins == GET_RESPONSE:
             mask, offset = self._pending
@@ -100,9 +101,9 @@ class Masker:
 
     def _mask_for(self, command: Command) -> Mask:
         chained, self._chained = self._chained, command.cla < 0x80 and bool(command.cla & 0x10)
-        if command.ins in _SECRET:
+        if _is_secret(command.cla, command.ins):
             return _blanked
-        if command.cla & 0x80 or _is_protected(command.cla) or chained or self._chained:
+        if command.cla & 0x80 or chained or self._chained:
             return self._opaque
         if command.ins == SELECT:
             return self._fci
@@ -266,6 +267,26 @@ class Masker:
         return spec.secret or (self._personal and spec.personal)
 
 
+def shape(raw: bytes) -> bytes | None:
+    """Of a command whose data never gets into a trace: the command with blanks in place of the data; else None.
+
+    By it a trace is searched for such a command.
+    """
+    if len(raw) < 4 or not _is_secret(raw[0], raw[1]):
+        return None
+    try:
+        command = Command.parse(raw)
+    except DecodeError:
+        return raw[:4] + bytes(len(raw) - 4)
+    start = 5 if raw[4:5].strip(b"\0") else 7
+    return raw[:start] + bytes(len(command.data)) + raw[start + len(command.data) :]
+
+
+def _is_secret(cla: int, ins: int) -> bool:
+    """Whether what goes with a command of this class and instruction is blanked."""
+    return ins in _SECRET or _is_protected(cla)
+
+
 def _blanked(data: bytes, offset: int) -> bytes:
     return bytes(len(data))
 
@@ -340,21 +361,14 @@ def _ber_value(data: bytes) -> tuple[int, int]:
 
 
 def _mask_atr(atr: bytes, names: Pseudonyms) -> bytes:
-    """ISO 7816-3: TS, T0, interface bytes, historical bytes, and TCK unless T=0 is the only protocol."""
-    position, more, check = 1, True, False
-    while more and position < len(atr):
-        present = atr[position] >> 4
-        check = check or (position > 1 and bool(atr[position] & 0x0F))
-        more = bool(present & 0x8)
-        position += present.bit_count() if more else present.bit_count() + 1
-    # The chain of TDi ends here; ``position`` is now where the historical bytes begin.
-    count = atr[1] & 0x0F if len(atr) > 1 else 0
-    end = position + count
-    if more or len(atr) != end + check:
+    """The serial, and TCK to match if there is one."""
+    place = historical_place(atr)
+    if place is None:
         return atr[:2] + names.opaque(atr[2:])
+    position, end = place
     serial = atr[max(position, end - 4) : end]
     masked = atr[: end - len(serial)] + names.opaque(serial)
-    if not check:
+    if end == len(atr):
         return masked
     tck = 0
     for byte in masked[1:]:

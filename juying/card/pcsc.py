@@ -52,6 +52,7 @@ EXCLUSIVE = 0x0080
 MUTE = 0x0200
 
 SHORTEST, LONGEST = 4, 65544  # bytes of a command: a header alone; extended header, 65535 bytes and Le
+ENTRY_TIME = 120.0  # seconds more that a control command may take: PINs are typed three times to change one
 REMOVAL_SEEN = 600  # milliseconds until pcscd has surely noticed that a card is gone (it looks every 200 or 400)
 
 
@@ -158,6 +159,28 @@ class PcscTransport(Closing):
         connection = self._connection
         return connection.call(connection.exchange, list(bytes(command)))
 
+    def control(self, code: int, data: bytes) -> bytes:
+        """Send a control command to the reader, such as "take a PIN from the keypad" (see `juying.card.pin_pad`).
+
+        ``code`` is a control code of this system. A reader that does not know it says so with a TransportError, and
+        the connection stays usable. The command may take ENTRY_TIME seconds longer than others, because somebody may
+        be typing; otherwise errors are as in ``transmit``.
+        """
+        connection = self._connection
+        refused: list[TransportError] = []
+
+        def step(request: Sequence[int]) -> bytes:
+            try:
+                return connection.control(code, request)
+            except TransportError as error:
+                refused.append(error)
+                return b""
+
+        answer = connection.call(step, list(data), ENTRY_TIME)
+        if refused:
+            raise refused[0]
+        return answer
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Keep other programs from the card inside the ``with`` block, on a connection that is not exclusive.
@@ -238,13 +261,13 @@ class _Connection:
         self._turn = threading.Lock()  # answers must not be mixed up, even for callers who break the rule
         self._ended: BaseException | None = None
 
-    def call(self, step: Step, command: Sequence[int] = ()) -> bytes:
-        """Run a step; any error, Ctrl-C included, ends the connection."""
+    def call(self, step: Step, command: Sequence[int] = (), extra: float = 0.0) -> bytes:
+        """Run a step that may take ``extra`` seconds; any error, Ctrl-C included, ends the connection."""
         with self._turn:
             if self._ended is not None:
                 raise dead(self._ended, self.reader) from self._ended
             try:
-                return self._guard.call(step, command)
+                return self._guard.call(step, command, extra)
             except TimeoutError:
                 error = no_answer(self.reader, self._timeout)
                 self.end(error)
@@ -282,6 +305,12 @@ class _Connection:
         code, answer = self._scard.SCardTransmit(self._card, self._pci, apdu)
         if code != SUCCESS or len(answer) < 2:
             raise self._failure(unsigned(code))
+        return bytes(answer)
+
+    def control(self, code: int, data: Sequence[int]) -> bytes:
+        """Send a control command to the reader."""
+        result, answer = self._scard.SCardControl(self._card, code, data)
+        check(result, self.reader)
         return bytes(answer)
 
     def begin(self, _: Sequence[int]) -> bytes:

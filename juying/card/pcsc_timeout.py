@@ -32,8 +32,8 @@ Step = Callable[[Sequence[int]], bytes]
 class Guard(Protocol):
     """Runs steps, one at a time. After TimeoutError only ``end`` may follow."""
 
-    def call(self, step: Step, command: Sequence[int]) -> bytes:
-        """Run ``step``; TimeoutError when it takes too long."""
+    def call(self, step: Step, command: Sequence[int], extra: float = 0.0) -> bytes:
+        """Run ``step``; TimeoutError when it takes too long. It may take ``extra`` seconds more than others."""
 
     def end(self, clean_up: Callable[[], None]) -> None:
         """Run ``clean_up`` as the last step, without waiting for it longer than for any other."""
@@ -55,9 +55,9 @@ class Watched:
         self._ended = threading.Event()
         threading.Thread(target=self._watch, name="pcsc watchdog", daemon=True).start()
 
-    def call(self, step: Step, command: Sequence[int]) -> bytes:
-        """Run ``step``; TimeoutError when it takes too long."""
-        self._deadline = time.monotonic() + self._timeout
+    def call(self, step: Step, command: Sequence[int], extra: float = 0.0) -> bytes:
+        """Run ``step``; TimeoutError when it takes too long, ``extra`` seconds more than the time-out."""
+        self._deadline = time.monotonic() + self._timeout + extra
         try:
             answer = step(command)
         except Exception:
@@ -108,12 +108,12 @@ class Threaded:
         self._thread = threading.Thread(target=self._run, name="pcsc calls", daemon=True)
         self._thread.start()
 
-    def call(self, step: Step, command: Sequence[int]) -> bytes:
-        """Run ``step``; TimeoutError when it takes too long."""
+    def call(self, step: Step, command: Sequence[int], extra: float = 0.0) -> bytes:
+        """Run ``step``; TimeoutError when it takes too long, ``extra`` seconds more than the time-out."""
         self._step = step, command
         self._waiting = True  # and still so after a time-out, or Ctrl-C
         self._work.release()
-        if not self._done.acquire(timeout=self._timeout):
+        if not self._done.acquire(timeout=self._timeout + extra):
             raise TimeoutError
         self._waiting = False
         if isinstance(self._outcome, Exception):

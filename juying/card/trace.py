@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Self, cast
 
 from juying.card.apdu import SELECT, Command
-from juying.card.mask import Masker
+from juying.card.mask import Masker, shape
 from juying.card.transport import CardProtocol, Closing, Transport
 from juying.codec.profile import load_profile, profile_names
 from juying.codec.spec import Profile
@@ -193,7 +193,8 @@ class Replay(Closing):
 
     A command is answered by an exact match: in the stretch of the trace that the last SELECT opened, else anywhere;
     the next one not yet played before those already played. Next comes a match that ignores Le, and at last 6A82
-    to SELECT and 6D00 to everything else.
+    to SELECT and 6D00 to everything else. Of commands whose data no trace holds (PINs, cryptograms) header and
+    lengths count, so that any key opens a recorded card.
     """
 
     def __init__(self, source: Trace | str | Path) -> None:
@@ -206,7 +207,7 @@ class Replay(Closing):
         self._without_le: dict[Command, list[int]] = {}
         self._selects: list[int] = []
         for index, exchange in enumerate(self._trace.exchanges):
-            self._exact.setdefault(exchange.command, []).append(index)
+            self._exact.setdefault(shape(exchange.command) or exchange.command, []).append(index)
             if (key := _without_le(exchange.command)) is not None:
                 self._without_le.setdefault(key, []).append(index)
             if exchange.command[1:2] == bytes((SELECT,)):
@@ -224,7 +225,7 @@ class Replay(Closing):
 
     def transmit(self, command: bytes) -> bytes:
         """The recorded answer."""
-        places = self._exact.get(command)
+        places = self._exact.get(shape(command) or command)
         if places is None and (key := _without_le(command)) is not None:
             places = self._without_le.get(key)
         if places is None:

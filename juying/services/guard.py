@@ -113,12 +113,13 @@ class Guard:
         running = {started(lambda: attempt(deadline))}
         if not wait(running, self.policy.hedge_after).done:
             running.add(started(lambda: attempt(deadline)))
-        while running:
+        while True:
             done, running = wait(running, deadline.left(), FIRST_COMPLETED)
+            if not done:
+                raise TimeoutError
             answer = _best(done, running)
             if answer is not None:
                 return answer.result()
-        raise TimeoutError
 
     async def _aattempt(self, attempt: AsyncAttempt, deadline: Deadline) -> Verdict:
         async with asyncio.timeout(deadline.left()):

@@ -54,11 +54,11 @@ def load_sites(path: str | Path) -> Tables:
             if name not in installed:
                 raise _unknown(name, installed)
             if not isinstance(table, dict):
-                raise InputError(f"{name} 须为表 [{name}]", f"{name} has to be a table, [{name}]")
+                raise InputError(f"须为表 [{name}]", f"this has to be a table, [{name}]", where=name)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"不是有效的 TOML：{error}", f"this is no TOML: {error}", where=str(path)) from None
     except InputError as error:
-        raise InputError(*error.text, where=str(path)) from None
+        raise InputError(*error.text, where=f"{path} {error.where}".rstrip()) from None
     return document
 
 
@@ -107,12 +107,15 @@ def _made(name: str, entry: EntryPoint, table: Mapping[str, Any]) -> tuple[Adapt
     except JuyingError:
         raise
     except Exception as error:
+        # The words of other errors are left out: they may hold what stands in the table.
+        what = str(error) if isinstance(error, ImportError) else type(error).__name__
         raise InputError(
-            f"服务无法启用（{entry.value}：{error}）",
-            f"the service cannot be used ({entry.value}: {error})",
-            where=name,
+            f"服务无法启用（{entry.value}：{what}）", f"the service cannot be used ({entry.value}: {what})", where=name
         ) from error
-    return tuple(made) if isinstance(made, Sequence) else (made,)
+    made = tuple(made) if isinstance(made, Sequence) else (made,)
+    if not made:
+        raise InputError("没有配置任何一处", "no site of it is configured", where=name)
+    return made
 
 
 def _unknown(name: str, known: Collection[str]) -> InputError:

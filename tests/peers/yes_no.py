@@ -61,7 +61,8 @@ async def main() -> None:
     for manner in MANNERS:
         server = await asyncio.start_server(_polite(manner), "127.0.0.1", 0, backlog=1024)
         ports[manner.__name__] = server.sockets[0].getsockname()[1]
-    print(json.dumps({"port": ports["fast"], "ports": ports}), flush=True)
+    sys.stdout.write(json.dumps({"port": ports["fast"], "ports": ports}) + "\n")
+    sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 

@@ -160,7 +160,9 @@ class PsamKeys:
 
     def _make_ready(self, key: CardKey, challenge: bytes) -> None:
         if key.psam_usage is None or key.psam_id is None:
-            raise self._cannot(key, "没有此密钥：卡规格未给出其用途和标识", "has no place for it in the profile")
+            raise self._cannot(
+                key, "无法使用此密钥：卡规格未给出其用途和标识", "cannot use it: the profile gives no usage and id"
+            )
         data = psam_factors(key) + challenge
         self._send(key, Command(0xBF, 0xDE, key.psam_usage, key.psam_id, data))
 

@@ -2,17 +2,19 @@
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from juying.card.card_keys import card_key
 from juying.card.pcsc import open_card
 from juying.card.psam import PsamKeys, psam_factors
 from juying.card.virtual.psam import PsamKey, VirtualPsam
 from juying.card.virtual.transport import LocalTransport
 from juying.card.virtual.vpcd import VirtualReader
+from juying.codec.profile import Profile, load_profile, profile_names
 from juying.crypto import authentication, mac
 from juying.crypto.block import Cipher, des, encrypt_ecb, pad
 from juying.crypto.diversify import diversify
@@ -265,6 +267,51 @@ def test_keys_are_not_shown(psam):
 def test_a_terminal_number_has_twelve_digits(number):
     with pytest.raises(InputError):
         VirtualPsam([], terminal_number=number)
+
+
+@pytest.fixture(scope="module")
+def profiles() -> list[Profile]:
+    return [load_profile(name) for name in profile_names() if name.startswith("ssc-")]
+
+
+def places(profiles: Iterable[Profile]) -> Iterator[tuple[Profile, CardKey]]:
+    """Every key of the profiles that has a place in a PSAM, for a card of 331000."""
+    for profile in profiles:
+        for application in profile.applications:
+            for key in application.keys:
+                if key.psam_usage is not None and key.psam_id is not None:
+                    named = application.name, key.name
+                    yield profile, card_key(profile, *named, historical=bytes(range(13)), city="331000")
+
+
+def test_a_demonstration_psam_has_every_key_that_the_profiles_place_in_one(profiles):
+    keys = PsamKeys.open(LocalTransport(VirtualPsam.demonstration(profiles)))
+    keys_with_a_place = [key for _, key in places(profiles)]
+    assert len(keys_with_a_place) > 60
+    for key in keys_with_a_place:
+        challenge = bytes(range(key.cipher.block))
+        expected = DemonstrationKeys().external_answer(key, challenge, ORIGINAL)
+        assert keys.external_answer(key, challenge, ORIGINAL) == expected, key.name
+
+
+def test_no_two_keys_of_a_profile_share_a_place_in_a_psam(profiles):
+    for profile in profiles:
+        taken = [(key.psam_usage, key.psam_id) for owner, key in places([profile])]
+        assert len(set(taken)) == len(taken), profile.name
+
+
+def test_a_demonstration_psam_serves_the_cities_it_was_made_for(profiles):
+    keys = PsamKeys.open(LocalTransport(VirtualPsam.demonstration(profiles, cities=["331000", "110100"])))
+    for city, expected in {"331000": True, "110100": True, "310000": False}.items():
+        for profile in profiles:
+            assert keys.has(card_key(profile, "SSSE", "RKSSSE", historical=bytes(13), city=city)) is expected
+
+
+def test_an_older_demonstration_psam_lacks_the_read_key(profiles):
+    keys = PsamKeys.open(LocalTransport(VirtualPsam.demonstration(profiles, without={"SSSE/RKSSSE"})))
+    for profile in profiles:
+        assert not keys.has(card_key(profile, "SSSE", "RKSSSE", historical=bytes(13), city="331000"))
+        assert keys.has(card_key(profile, "SSSE", "UKSSSE", historical=bytes(13), city="331000"))
 
 
 # our side

@@ -47,7 +47,7 @@ class BlockKey:
     The key is never shown. `wipe` overwrites it; the context that OpenSSL holds is cleared by OpenSSL then.
     """
 
-    __slots__ = ("_encryptor", "_key", "_lock", "algorithm", "cipher")
+    __slots__ = ("_chain", "_encryptor", "_key", "_last", "_lock", "algorithm", "cipher")
 
     def __init__(self, cipher: Cipher, key: bytes | bytearray) -> None:
         """Take a copy of ``key`` (16 bytes). Raises `InputError` for another length."""
@@ -58,6 +58,8 @@ class BlockKey:
             self._key += key[:8]
         self.algorithm = _algorithm(cipher, self._key)
         self._encryptor: CipherContext | None = None
+        self._chain: CipherContext | None = None
+        self._last = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -87,12 +89,22 @@ class BlockKey:
         """Encipher whole blocks in CBC mode; ``iv`` has one block. Raises `InputError`."""
         check_blocks(data, self.cipher.block)
         check_length(iv, self.cipher.block)
-        return ciphers.Cipher(self.algorithm, modes.CBC(iv)).encryptor().update(data)
+        if not data:
+            return b""
+        block = self.cipher.block
+        with self._lock:
+            if self._chain is None:
+                self._chain, self._last = ciphers.Cipher(self.algorithm, modes.CBC(bytes(block))).encryptor(), 0
+            # the context goes on from its last block; taking that out again starts a new chain without a new context
+            first = int.from_bytes(data[:block]) ^ int.from_bytes(iv) ^ self._last
+            result = self._chain.update(first.to_bytes(block) + data[block:])
+            self._last = int.from_bytes(result[-block:])
+        return result
 
     def wipe(self) -> None:
         """Overwrite the key; what is enciphered from now on is worthless."""
         with self._lock:
-            self._encryptor = None
+            self._encryptor = self._chain = None
             self._key[:] = bytes(len(self._key))
 
 

@@ -73,6 +73,23 @@ def test_a_part_of_a_block_is_refused_and_leaves_the_key_usable(cipher):
     assert key.decrypt(first) == DATA
 
 
+@given(
+    st.sampled_from(Cipher),
+    st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, 5)), min_size=1, max_size=6),
+)
+def test_every_chain_of_a_kept_key_starts_afresh(cipher, messages):
+    key = BlockKey(cipher, TDES_KEY)
+    for text, blocks in messages:
+        iv, data = text[: cipher.block], text * blocks
+        expected = block.encrypt_cbc(cipher, TDES_KEY, data, iv)
+        assert key.encrypt_chained(data, iv) == expected
+        state = iv
+        for start in range(0, len(data), cipher.block):
+            mixed = bytes(a ^ b for a, b in zip(state, data[start:], strict=False))
+            state = block.encrypt_ecb(cipher, TDES_KEY, mixed)
+            assert expected[start : start + cipher.block] == state
+
+
 @pytest.mark.parametrize("length", [0, 8, 15, 17, 24])
 def test_only_keys_of_16_bytes(length):
     for cipher in Cipher:
@@ -95,8 +112,9 @@ def test_an_initial_value_of_another_length_is_refused(cipher):
 @pytest.mark.parametrize("cipher", Cipher)
 def test_a_wiped_key_is_gone(cipher):
     key = BlockKey(cipher, TDES_KEY)
-    enciphered = key.encrypt(bytes(16))
+    enciphered, chained = key.encrypt(bytes(16)), key.encrypt_chained(bytes(16), bytes(cipher.block))
     key.wipe()
+    assert key.encrypt_chained(bytes(16), bytes(cipher.block)) != chained
     assert key.encrypt(bytes(16)) == block.encrypt_ecb(cipher, bytes(16), bytes(16)) != enciphered
 
 

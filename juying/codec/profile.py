@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from juying.codec.spec import Application, File, FileKind, Item, Key, Profile, Record, Spec, Vector, nearest
+from juying.codec.spec import Application, File, FileKind, Item, Key, Profile, Record, Security, Spec, Vector, nearest
 from juying.errors import ProfileError
 from juying.text import Text
 
@@ -112,6 +112,9 @@ def _parse(text: str, place: str) -> dict[str, Any]:
 _PATCHED = {"application": "name", "keys": "name", "file": "fid", "records": "tag"}
 """The lists that a profile patches when it extends another, and by what their entries are told apart."""
 
+_SECURITY = "security"
+"""The table that a profile patches key by key when it extends another."""
+
 _IDENTITY = _PATCHED | {"parts": "tag"}
 
 
@@ -119,6 +122,9 @@ def _patch(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """``base`` with the values of ``change``; lists of tables that can be told apart are patched one by one."""
     result = dict(base)
     for key, value in change.items():
+        if key == _SECURITY and isinstance(value, dict) and isinstance(base.get(key), dict):
+            result[key] = base[key] | value
+            continue
         identity = _PATCHED.get(key, "")
         if not (_has_all(base.get(key), identity) and _has_all(value, identity)):
             result[key] = value
@@ -167,6 +173,7 @@ _SPECS: dict[str, type[Spec]] = {
     "records": Record,
     "parts": Record,
     "keys": Key,
+    "security": Security,
     "vectors": Vector,
 }
 
@@ -195,6 +202,9 @@ def _explain(error: ValidationError, data: dict[str, Any], text: str, file: str)
     key = names[-1] if names and path[-1] == names[-1] else ""
     marks = _marks(path, data)
     place = [value for _, value in marks]
+    in_security = len(names) > 1 and names[0] == _SECURITY
+    if in_security:
+        place.append(_SECURITY)
     if kind == "extra_forbidden":
         near = nearest(key, _known_keys(names[:-1]))
         problem = Text(f"未知的键 {key}{near}", f"unknown key {key}{near}")
@@ -206,11 +216,11 @@ def _explain(error: ValidationError, data: dict[str, Any], text: str, file: str)
         other = Text(f"只能是 {allowed}", f"it must be {allowed}") if allowed else Text("值不符合格式", first["msg"])
         problem = _PROBLEMS.get(kind, other)
         place.append(names[-1])
-    if kind == "missing" or not key:
-        line = _line(text, marks, context.get("find", ""))
-    else:
+    patterns = [context.get("find", "")]
+    if kind != "missing" and key:
         start = rf"\b{re.escape(key)} *= *"
-        line = _line(text, marks, rf"{start}[\"']?{re.escape(str(_node(data, path)))}", start)
+        patterns += [rf"{start}[\"']?{re.escape(str(_node(data, path)))}", start]
+    line = _line(text, marks, *patterns, table=f"[{_SECURITY}]" if in_security else "")
     subject = " ".join(filter(None, place)) or str(data.get("name"))
     return ProfileError(f"{subject}：{problem.zh}", f"{subject}: {problem.en}", where=f"{file}:{line}")
 
@@ -243,9 +253,13 @@ def _known_keys(path: Sequence[str]) -> list[str]:
     return [field.alias or name for name, field in spec.model_fields.items()]
 
 
-def _line(text: str, marks: Sequence[tuple[str, str]], *patterns: str) -> int:
-    """Line of the first of ``patterns`` found in the entry to which ``marks`` lead, or else of that entry."""
-    position, start, end = 0, 0, len(text)
+def _line(text: str, marks: Sequence[tuple[str, str]], *patterns: str, table: str = "") -> int:
+    """Line of the first of ``patterns`` found in the entry to which ``marks`` lead, or else of that entry.
+
+    ``table`` is the header behind which the entry stands.
+    """
+    position = start = max(text.find(table), 0)
+    end = len(text)
     for name, value in marks:
         if found := re.compile(rf"\b{name} *= *[\"']{re.escape(value)}[\"']").search(text, start):
             position = found.start()

@@ -18,6 +18,7 @@ from pydantic import Field, StrictBool, StrictInt, field_validator, model_valida
 
 from juying.codec.fields import Decoder, Encoder, FieldType, Value
 from juying.codec.record import Content, HexBytes, HexNumber, Record, Rule, Source, Spec, Stored, Vector, Words, broken
+from juying.codec.security import Key, KeyKind, Security
 from juying.errors import DecodeError, InputError, ProfileError
 
 __all__ = [
@@ -27,9 +28,11 @@ __all__ = [
     "FileKind",
     "Item",
     "Key",
+    "KeyKind",
     "Profile",
     "Record",
     "Rule",
+    "Security",
     "Source",
     "Spec",
     "Stored",
@@ -68,7 +71,8 @@ class File(Stored):
     """An elementary file.
 
     ``size`` is the number of bytes of a transparent file, ``count`` the number of records of a cyclic one.
-    ``content`` says what a transparent file is for. ``optional`` files exist in some regions only.
+    ``content`` says what a transparent file is for; one of ``fields`` holds a single row of them. ``optional`` files
+    exist in some regions only.
     """
 
     application: str
@@ -76,7 +80,7 @@ class File(Stored):
     kind: FileKind
     optional: StrictBool = False
     size: StrictInt = Field(default=0, ge=0, le=0xFFFF)
-    content: Literal["", "photo", "fingerprint", "permit-slot", "reserved", "raw"] = ""
+    content: Literal["", "photo", "fingerprint", "permit-slot", "reserved", "raw", "fields"] = ""
     count: StrictInt = Field(default=0, ge=0, le=254)
     records: tuple[Record, ...] = ()
 
@@ -88,16 +92,21 @@ class File(Stored):
                 "transparent 文件须有 size 和 content，其他文件没有",
                 "a transparent file has size and content, others have neither",
             )
-        if bool(self.records) == transparent or bool(self.count) != cyclic or bool(self.vectors) != cyclic:
+        rows = cyclic or self.content == "fields"
+        if bool(self.records) != (rows or not transparent) or bool(self.count) != cyclic or bool(self.vectors) != rows:
             raise broken(
-                "linear 文件须有 records；cyclic 文件须有 records、count 和 vectors；transparent 文件都没有",
-                "a linear file has records, a cyclic one records, count and vectors, a transparent one none of them",
+                "linear 文件须有 records；cyclic 文件须有 records、count 和 vectors；"
+                '只有 content = "fields" 的 transparent 文件有 records 和 vectors',
+                "a linear file has records, a cyclic one records, count and vectors, "
+                'a transparent one with content = "fields" records and vectors, any other none of them',
             )
-        if cyclic and any(column.parts or column.number or column.tag or column.repeat > 1 for column in self.records):
+        if rows and any(column.parts or column.number or column.tag or column.repeat > 1 for column in self.records):
             raise broken(
                 "cyclic 记录的字段没有 tag、number、repeat 和 parts",
                 "fields of a cyclic record have neither tag, number, repeat nor parts",
             )
+        if self.content == "fields" and self.size != self.record_length:
+            raise broken("size 应为各字段长度之和", "size is the sum of the lengths of the fields")
         if self.kind is FileKind.LINEAR:
             self._check_records()
         return self
@@ -147,12 +156,16 @@ class File(Stored):
 
     @functools.cached_property
     def record_length(self) -> int:
-        """Bytes of one record of a cyclic file."""
+        """Bytes of one record of a cyclic file, or of a file of fields."""
         return sum(record.length for record in self.records)
 
     def record(self, tag: int) -> Record | None:
         """The declared record with this tag."""
         return self._by_tag.get(tag)
+
+    def identify(self, raw: bytes) -> Record | None:
+        """The declared record whose tag, of one or two bytes, stands at the beginning of ``raw``."""
+        return self._by_tag.get(raw[0], self._by_tag.get(int.from_bytes(raw[:2]))) if raw else None
 
     @functools.cached_property
     def _by_tag(self) -> dict[int, Record]:
@@ -170,7 +183,7 @@ class File(Stored):
         return tuple(record._codec[0] for record in self.records)
 
     def decode_row(self, raw: bytes) -> tuple[Value, ...]:
-        """The fields of one record of a cyclic file. Raises `DecodeError`."""
+        """The fields of one record of a cyclic file, or of a file of fields. Raises `DecodeError`."""
         if len(raw) != self.record_length:
             raise DecodeError("记录长度与规格不符", "the record has another length", where=self.address)
         row: list[Value] = []
@@ -182,7 +195,7 @@ class File(Stored):
         return tuple(row)
 
     def encode_row(self, values: Sequence[Value]) -> bytes:
-        """One record of a cyclic file from its fields. Raises `InputError`."""
+        """One record of a cyclic file, or a file of fields, from its fields. Raises `InputError`."""
         if len(values) != len(self.records):
             raise InputError(
                 f"需要 {len(self.records)} 个值", f"{len(self.records)} values are needed", where=self.address
@@ -207,7 +220,7 @@ class File(Stored):
         return tuple(self._item(raw) for raw in records)
 
     def _item(self, raw: bytes) -> Item:
-        record = self._by_tag.get(raw[0]) if raw else None
+        record = self.identify(raw)
         if record is None:
             return Item(raw, None, None)
         try:
@@ -225,17 +238,6 @@ class File(Stored):
         return tuple(record.blank for record in self.slots) if self.kind is FileKind.LINEAR else ()
 
 
-class Key(Spec):
-    """A key of the card: ``id`` is P2 of EXTERNAL AUTHENTICATE, the others say where a PSAM holds it."""
-
-    name: str
-    id: HexNumber | None = None
-    psam_usage: HexNumber | None = None
-    psam_id: HexNumber | None = None
-    source: Source
-    note: Words | None = None
-
-
 class Application(Spec):
     """A directory on the card. ``aid`` is None where no source tells it; such a one is selected by ``fid``."""
 
@@ -251,8 +253,10 @@ class Application(Spec):
     @model_validator(mode="after")
     def _check(self) -> Self:
         _check_unique("密钥", "key", "name", (key.name for key in self.keys))
+        _check_unique("密钥标识", "key id", "id", (f"{key.id:02X}" for key in self.keys))
+        single = (key.kind for key in self.keys if key.kind is not KeyKind.EXTERNAL)
+        _check_unique("密钥类型", "key of kind", "kind", single)
         _check_unique("文件", "file", "fid", (f"{file.fid:04X}" for file in self.files))
-        known = {key.name for key in self.keys}
         for file in self.files:
             if file.application != self.name:
                 raise broken(
@@ -261,21 +265,41 @@ class Application(Spec):
                     find=rf'application *= *"{re.escape(file.application)}"',
                 )
             stored: tuple[Stored, ...] = (file, *file.records)
-            for name in re.findall(r"(?:key|mac):(\w+)", " ".join(f"{spec.read} {spec.write}" for spec in stored)):
-                if name not in known:
-                    near = nearest(name, known)
-                    raise broken(
-                        f"文件 {file.address} 的读写规则用了未声明的密钥 key:{name}{near}",
-                        f"a rule of {file.address} names a key that is not declared: key:{name}{near}",
-                        find=rf"(key|mac):{name}\b",
-                    )
+            for grant, name in re.findall(r"(key|mac):(\w+)", " ".join(f"{spec.read} {spec.write}" for spec in stored)):
+                self._check_grant(file, grant, name)
+            columns = () if file.kind is FileKind.LINEAR else file.records
+            if any((column.read, column.write) != (file.read, file.write) for column in columns):
+                raise broken(
+                    f"{file.address} 的字段须沿用文件的读写规则",
+                    f"the fields of {file.address} must have the rules of their file",
+                )
         return self
+
+    def _check_grant(self, file: File, grant: str, name: str) -> None:
+        kind = KeyKind.EXTERNAL if grant == "key" else KeyKind.MAINTENANCE
+        known = {key.name for key in self.keys if key.kind is kind}
+        if name not in known:
+            near = nearest(name, known)
+            raise broken(
+                f"文件 {file.address} 的读写规则用了未声明的密钥 {grant}:{name}{near}",
+                f"a rule of {file.address} names a key that is not declared: {grant}:{name}{near}",
+                find=rf"{grant}:{name}\b",
+            )
+
+    def key(self, name: str) -> Key | None:
+        """The key called ``name``."""
+        return next((key for key in self.keys if key.name == name), None)
+
+    def key_of(self, kind: KeyKind) -> Key | None:
+        """The key of a kind of which there is only one."""
+        return next((key for key in self.keys if key.kind is kind), None)
 
 
 class Profile(Spec):
     """A card layout; ``version`` is what the card says of itself in SSSE/EF05 tag 03.
 
     ``historical`` are the 13 historical bytes of the virtual card's ATR, with zeros where the card serial goes.
+    ``permit`` says whether a permit record is written encrypted under the card's seal key or for everyone to read.
     """
 
     name: str
@@ -284,6 +308,8 @@ class Profile(Spec):
     protocol: Literal["T=0", "T=1"]
     historical: HexBytes
     note: Words | None = None
+    permit: Literal["sealed", "open"] = "sealed"
+    security: Security
     applications: tuple[Application, ...] = Field(alias="application")
 
     @field_validator("historical")
@@ -296,6 +322,14 @@ class Profile(Spec):
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         _check_unique("应用", "application", "name", (application.name for application in self.applications))
+        for application in self.applications if self.permit == "sealed" else ():
+            slots = any(file.content == "permit-slot" for file in application.files)
+            if slots and application.key_of(KeyKind.SEAL) is None:
+                raise broken(
+                    f'{application.name} 有工作许可区，须有 kind = "seal" 的密钥，或声明 permit = "open"',
+                    f'{application.name} has permit slots: it needs a key of kind "seal", or permit = "open"',
+                    find=rf'name *= *"{re.escape(application.name)}"',
+                )
         return self
 
     @functools.cached_property

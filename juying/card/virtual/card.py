@@ -4,18 +4,35 @@ What the card *is* comes from the profile and from its `Memory`; what goes on wi
 every reset replaces.
 """
 
-from collections.abc import Callable, Collection
+import secrets
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import Protocol
 
 from juying.card.transport import CardProtocol
 from juying.card.virtual import framing
-from juying.card.virtual.commands import COMMANDS, GET_RESPONSE
-from juying.card.virtual.memory import ISSUER_FILE, NUMBER_TAG, Memory, factory_memory, issuer_record
+from juying.card.virtual.administration import ADMINISTRATION
+from juying.card.virtual.commands import COMMANDS, GET_RESPONSE, UPDATES
+from juying.card.virtual.memory import ISSUER_FILE, NUMBER_TAG, Lock, Memory, factory_memory, issuer_record
+from juying.card.virtual.messaging import protected
+from juying.card.virtual.security import SECURITY
 from juying.card.virtual.session import AnswerError, Session
-from juying.card.virtual.tree import Dedicated, Tree
+from juying.card.virtual.tree import Command, Dedicated, Tree
 from juying.codec.spec import Profile
+from juying.crypto.keys import CardKey
 from juying.errors import CardRemoved
+
+_PLAIN: Mapping[int, Command] = {**COMMANDS, **SECURITY}
+"""Commands of class 00 and 10, by instruction byte."""
+_OTHER_CLASSES: Mapping[tuple[int, int], Command] = {
+    **ADMINISTRATION,
+    **{(cla, ins): protected(COMMANDS[ins]) for ins in UPDATES for cla in (framing.SECURE, framing.PROPRIETARY_SECURE)},
+}
+"""Commands by class and instruction byte."""
+_ADMINISTRATIVE = frozenset(ins for _, ins in ADMINISTRATION)
+_WHEN_LOCKED = frozenset({0x18, 0x84, 0xA4, 0xC0})
+"""What a blocked application still does: APPLICATION UNBLOCK, GET CHALLENGE for it, SELECT, GET RESPONSE."""
+_CHAINED = 0x10
 
 
 class Card(Protocol):
@@ -58,10 +75,16 @@ class VirtualCard:
     b'\\x90\\x00'
     """
 
-    def __init__(self, profile: Profile, memory: Memory) -> None:
-        """Put ``memory``, which must suit the profile, into a card without power; see `blank` for a new one."""
+    def __init__(
+        self, profile: Profile, memory: Memory, *, random: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
+        """Put ``memory``, which must suit the profile, into a card without power; see `blank` for a new one.
+
+        ``random`` gives as many random bytes as it is asked for; another one makes a session that can be repeated.
+        """
         self.profile = profile
         self.memory = memory
+        self._random = random
         self.on_change: Callable[[], None] | None = None
         self._seen = memory.changes
         self._tree = Tree(profile, memory)
@@ -70,6 +93,7 @@ class VirtualCard:
         t0 = profile.protocol == "T=0"
         self._parse = framing.parse_t0 if t0 else framing.parse_t1
         self._reply = framing.reply_t0 if t0 else framing.reply_t1
+        self._warn = framing.warning_t0 if t0 else framing.warning_t1
         self._chaining = not t0
 
     @classmethod
@@ -80,14 +104,18 @@ class VirtualCard:
         region: str = "331000",
         serial: bytes | None = None,
         optional: Collection[str] = (),
+        keys: Callable[[CardKey], bytes] | None = None,
+        random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> "VirtualCard":
         """A card as it leaves the factory: card identifier and profile version written, all else blank.
 
         ``region`` is the city (6 digits, GB/T 2260), ``serial`` 4 bytes (random if not given); both show in the
         identifier and at the end of the ATR, as observed on real cards. ``optional`` names the optional files
-        (``"SSSE/EF0D"``) that this card has. Raises `InputError`.
+        (``"SSSE/EF0D"``) that this card has. ``keys`` makes the card's keys (16 bytes each), by default the public
+        demonstration keys; the PIN is the initial one. Raises `InputError`.
         """
-        return cls(profile, factory_memory(profile, region, serial, optional))
+        serial = random(4) if serial is None else serial
+        return cls(profile, factory_memory(profile, region, serial, optional, keys), random=random)
 
     def __repr__(self) -> str:
         """Profile and state; the contents may be personal."""
@@ -107,6 +135,11 @@ class VirtualCard:
         blank = bytes(self.memory.files[ISSUER_FILE][index]) == record.blank
         return Lifecycle.BLANK if blank else Lifecycle.PERSONALISED
 
+    @property
+    def locks(self) -> Mapping[str, Lock]:
+        """The applications that are blocked, by name."""
+        return dict(self.memory.locks)
+
     def block(self) -> None:
         """Block the card for good, as an act of the office: it answers 6A81 to every command from now on."""
         self.memory.blocked = True
@@ -119,7 +152,7 @@ class VirtualCard:
 
     def power_on(self) -> None:
         """Give the card power: the master file is selected, nothing else is known."""
-        self._session = Session(self._tree, self.memory)
+        self._session = Session(self._tree, self.memory, self._random)
 
     def power_off(self) -> None:
         """Take the power away; what is selected or waits to be fetched is lost, the memory stays."""
@@ -147,7 +180,7 @@ class VirtualCard:
             if answer.sw >= 0x6300:
                 session.restore(selection)
                 session.drop_chain()
-            response = answer.data + answer.sw.to_bytes(2, "big")
+            response = answer.data + answer.sw.to_bytes(2)
         except CardRemoved:
             self.power_off()
             self._announce()
@@ -160,26 +193,34 @@ class VirtualCard:
         if self.memory.blocked:
             raise AnswerError(0x6A81)
         request = self._parse(command)
-        cla, ins = request.cla, request.ins
+        cla, ins, directory = request.cla, request.ins, session.directory
         if ins != GET_RESPONSE:
             session.pending = b""
-        run = session.directory.commands.get(ins)
-        if run is not None and cla & ~0x10:
+        run = directory.commands.get(ins)
+        if cla & ~_CHAINED:
             session.drop_chain()
-            return self._reply(session, request, run(session, request))
-        if cla:
-            framing.check_class(cla)
-            if cla & 0x10 and not self._chaining:
+            run = run or _OTHER_CLASSES.get((cla, ins))
+            if run is None:
+                raise framing.wrong_class(cla)
+        else:
+            run = run or _PLAIN.get(ins)
+            if run is None:
+                raise AnswerError(0x6E00 if ins in _ADMINISTRATIVE else 0x6D00)
+            if cla and not self._chaining:
                 raise AnswerError(0x6884)
-        run = run or COMMANDS.get(ins)
-        if run is None:
-            raise AnswerError(0x6D00)
-        if cla or session.chain_head:
-            whole = framing.assemble(session, request)
-            if whole is None:
-                return framing.OK
-            request = whole
-        return self._reply(session, request, run(session, request))
+            if cla or session.chain_head:
+                whole = framing.assemble(session, request)
+                if whole is None:
+                    return framing.OK
+                request = whole
+        if directory.name in self.memory.locks and ins not in _WHEN_LOCKED:
+            raise AnswerError(0x6985)
+        try:
+            return self._reply(session, request, run(session, request))
+        except AnswerError as answer:
+            if answer.sw >> 8 != 0x62:
+                raise
+            return self._warn(session, request, answer)
 
     def _announce(self) -> None:
         if self.on_change is not None:

@@ -1,4 +1,4 @@
-"""The commands of the card: SELECT, records, binary data, GET RESPONSE (ISO 7816-4).
+"""The commands for files: SELECT, records, binary data, GET RESPONSE (ISO 7816-4).
 
 Each takes the session and the request and returns the response data; every other end is an `AnswerError`. Memory is
 written last, when nothing can fail any more; the selection is put back by the card when a command fails.
@@ -6,6 +6,7 @@ written last, when nothing can fail any more; the selection is put back by the c
 
 from collections.abc import Callable, Mapping
 
+from juying.card.virtual.memory import Lock
 from juying.card.virtual.session import AnswerError, Request, Session
 from juying.card.virtual.tree import Dedicated, Elementary
 from juying.codec.spec import FileKind
@@ -25,13 +26,20 @@ def select(session: Session, request: Request) -> bytes:
     target = find(session, request)
     if target is None:
         raise AnswerError(0x6A82)
+    if isinstance(target, Dedicated) and target.on_select is not None:
+        target.on_select()
     answer = b""
     if wanted in _TEMPLATES:
         answer = bytes((_TEMPLATES[wanted], len(target.control))) + target.control
-    if isinstance(target, Dedicated):
-        session.enter(target)
-    else:
+    if isinstance(target, Elementary):
         session.use(target, 0)
+        return answer
+    lock = session.memory.locks.get(target.name)
+    if lock is Lock.FOR_EVER:
+        raise AnswerError(0x9303)
+    session.enter(target)
+    if lock is not None:
+        raise AnswerError(0x6283, answer)
     return answer
 
 
@@ -83,6 +91,8 @@ def read_record(session: Session, request: Request) -> bytes:
     _expect_reading(request)
     file = _record_file(session, request)
     number = _record(session, file, request)
+    if file.read:
+        session.require(file.read[number - 1])
     return bytes(file.records[number - 1])
 
 
@@ -92,6 +102,8 @@ def update_record(session: Session, request: Request) -> bytes:
     if file.kind is FileKind.CYCLIC and request.p2 & 0x07 == PREVIOUS and not request.p1:
         return _append(session, file, request.data)
     number = _record(session, file, request)
+    if file.write:
+        session.require(file.write[number - 1])
     _check(file, number, request.data)
     session.memory.write(file.records[number - 1], 0, request.data)
     return b""
@@ -108,6 +120,8 @@ def read_binary(session: Session, request: Request) -> bytes:
     """B0: bytes of a transparent file; 6282 with the rest when the file ends before Le is reached."""
     _expect_reading(request)
     file, offset = _place(session, request)
+    if file.read:
+        session.require(file.read[0])
     wanted = request.le or 0
     found = bytes(file.records[0][offset : offset + wanted])
     session.use(file)
@@ -119,6 +133,8 @@ def read_binary(session: Session, request: Request) -> bytes:
 def update_binary(session: Session, request: Request) -> bytes:
     """D6: overwrite bytes of a transparent file; they must end inside it."""
     file, offset = _place(session, request)
+    if file.write:
+        session.require(file.write[0])
     if not request.data:
         raise AnswerError(0x6700)
     content = file.records[0]
@@ -157,6 +173,8 @@ COMMANDS: Mapping[int, Callable[[Session, Request], bytes]] = {
 }
 """Instruction byte to command."""
 GET_RESPONSE = 0xC0
+UPDATES = (0xD6, 0xDC, 0xE2)
+"""The commands that change a file; they may be protected by a MAC."""
 
 
 def _expect_reading(request: Request) -> None:
@@ -210,6 +228,8 @@ def _record(session: Session, file: Elementary, request: Request) -> int:
 def _append(session: Session, file: Elementary, data: bytes) -> bytes:
     if file.kind is not FileKind.CYCLIC:
         raise AnswerError(0x6A84)
+    if file.write:
+        session.require(file.write[0])
     _check_length(data, file.record_length)
     session.use(file, 1)
     session.memory.append(file.address, data, file.capacity)

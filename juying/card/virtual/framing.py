@@ -77,24 +77,32 @@ def reply_t1(_session: Session, request: Request, body: bytes) -> bytes:
     return body + OK
 
 
-def check_class(cla: int) -> None:
-    """Refuse what is not the plain first interindustry class on channel 0 (chaining bit apart).
+def warning_t0(session: Session, request: Request, warning: AnswerError) -> bytes:
+    """The answer bytes for data with a warning (62xx); after a command with data it waits for GET RESPONSE."""
+    if request.le is not None:
+        return warning.data + warning.sw.to_bytes(2)
+    session.pending = warning.data
+    return warning.sw.to_bytes(2)
 
-    `AnswerError`: 6882 for a class of secure messaging, 6881 for another logical channel, else 6E00.
-    """
-    if cla & 0xE0 and cla != PROPRIETARY_SECURE:
-        raise AnswerError(0x6E00)
-    if cla & 0x0C:
-        raise AnswerError(0x6882)
-    if cla & 0x03:
-        raise AnswerError(0x6881)
+
+def warning_t1(_session: Session, request: Request, warning: AnswerError) -> bytes:
+    """The answer bytes for data with a warning (62xx), nothing but the status word where no data is expected."""
+    return (warning.data if request.le is not None else b"") + warning.sw.to_bytes(2)
 
 
 def expect_class(request: Request, *classes: int) -> None:
-    """Refuse a class byte that the command does not have, with 6882 or 6881 where `check_class` says so, or 6E00."""
+    """Refuse a class byte that is not among ``classes``, as `wrong_class` says."""
     if request.cla not in classes:
-        check_class(request.cla)
-        raise AnswerError(0x6E00)
+        raise wrong_class(request.cla)
+
+
+def wrong_class(cla: int) -> AnswerError:
+    """The refusal of a class byte: 6882 for secure messaging, 6881 for another logical channel, else 6E00."""
+    if cla & 0xE0 and cla != PROPRIETARY_SECURE:
+        return AnswerError(0x6E00)
+    if cla & 0x0C:
+        return AnswerError(0x6882)
+    return AnswerError(0x6881 if cla & 0x03 else 0x6E00)
 
 
 def assemble(session: Session, request: Request) -> Request | None:

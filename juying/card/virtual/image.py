@@ -1,25 +1,43 @@
 """Virtual cards in files: ``*.vcard``, JSON that a person can read.
 
-``{"format": "juying-vcard", "version": 1, "profile": "ssc-v3", "profile_version": "3.00", "historical": "…",
-"blocked": false, "files": {"SSSE/EF05": ["0110…", …], "SSSE/EF08": ["FF…"], …}}``
+``{"format": "juying-vcard", "version": 2, "profile": "ssc-v3", "profile_version": "3.00", "historical": "…",
+"blocked": false, "locks": {"DF02": "blocked"}, "pin": "123456 6/6", "keys": {"SSSE/MK": "0123… 15/15", …},
+"files": {"SSSE/EF05": ["0110…", …], "SSSE/EF08": ["FF…"], …}}``
 
 All bytes are upper-case hex digits. A file holds its records, the newest first if it is cyclic; a transparent one
-holds a single record. Such an image contains a person's data in the clear: it is created readable by its owner only.
+holds a single record. Behind PIN and keys stand the wrong tries left and those allowed. Images of version 1 had
+neither ``locks`` nor PIN and keys; such a card is given the initial PIN and the public demonstration keys.
+
+Such an image contains a person's data and a card's keys in the clear: it is created readable by its owner only.
 """
 
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from juying.card.virtual.card import VirtualCard
-from juying.card.virtual.memory import Memory, fits
+from juying.card.virtual.memory import (
+    IDENTIFIER_TAG,
+    ISSUER_FILE,
+    Lock,
+    Memory,
+    Secret,
+    factory_keys,
+    factory_pin,
+    fits,
+    issuer_record,
+    keys_on_card,
+)
 from juying.codec.profile import load_profile, profile_names
+from juying.codec.security import MAXIMUM_TRIES
 from juying.codec.spec import Profile
+from juying.crypto.block import KEY_LENGTH
 from juying.errors import DecodeError, InputError, ProfileError
 from juying.files import write_atomically
 
-FORMAT, VERSION = "juying-vcard", 1
+FORMAT, VERSION = "juying-vcard", 2
 MAX_SIZE = 4 << 20
 """Bytes of the largest image that is read; a full ssc-v3 card needs some 40 000."""
 _TYPES: dict[str, type] = {
@@ -31,6 +49,9 @@ _TYPES: dict[str, type] = {
     "blocked": bool,
     "files": dict,
 }
+_TYPES_2: dict[str, type] = _TYPES | {"locks": dict, "pin": str, "keys": dict}
+_SECRET = re.compile(r"([0-9A-F]+) ([0-9]{1,2})/([0-9]{1,2})")
+"""Value, tries left, tries allowed."""
 
 
 def save_card(card: VirtualCard, path: str | Path) -> None:
@@ -46,6 +67,9 @@ def save_card(card: VirtualCard, path: str | Path) -> None:
         "profile_version": card.profile.version,
         "historical": memory.historical.hex().upper(),
         "blocked": memory.blocked,
+        "locks": memory.locks,
+        "pin": _told(memory.pin),
+        "keys": {name: _told(key) for name, key in memory.keys.items()},
         "files": {address: [record.hex().upper() for record in records] for address, records in memory.files.items()},
     }
     write_atomically(path, (json.dumps(document, indent=1) + "\n").encode("ascii"), private=True)
@@ -101,11 +125,12 @@ def _decode(content: bytes, path: Path) -> dict[str, Any]:
         raise _malformed(path, "不是有效的 JSON", "not valid JSON") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _malformed(path, "不是虚拟卡文件", "not a virtual card")
-    if document.get("version") != VERSION:
-        raise _malformed(path, f"只支持版本 {VERSION}", f"only version {VERSION} is understood")
-    if document.keys() != _TYPES.keys():
+    if document.get("version") not in (1, VERSION):
+        raise _malformed(path, f"只支持版本 1 至 {VERSION}", f"only versions 1 to {VERSION} are understood")
+    types = _TYPES if document["version"] == 1 else _TYPES_2
+    if document.keys() != types.keys():
         raise _malformed(path, "缺少键或有未知的键", "keys are missing or unknown")
-    for key, kind in _TYPES.items():
+    for key, kind in types.items():
         if type(document[key]) is not kind:
             raise _malformed(path, f"{key} 的类型不符", f"{key} has the wrong type")
     return document
@@ -151,7 +176,51 @@ def _memory(document: dict[str, Any], profile: Profile, path: Path) -> Memory:
     historical = _bytes(document["historical"], path, "historical")
     if len(historical) != len(profile.historical):
         raise _malformed(path, "historical 长度不符", "historical has the wrong length")
-    return Memory(files, historical, blocked=document["blocked"])
+    if document["version"] == 1:
+        region = files[ISSUER_FILE][issuer_record(profile, IDENTIFIER_TAG)[0]][2:5].hex()
+        if not region.isdigit():
+            raise _malformed(path, "卡识别码中没有行政区划", "the card identifier names no region")
+        keys, pin, locks = factory_keys(profile, region, historical), factory_pin(profile), {}
+    else:
+        keys, pin = _keys(document["keys"], profile, path), _pin(document["pin"], profile, path)
+        locks = _locks(document["locks"], profile, path)
+    return Memory(files, historical, keys=keys, pin=pin, locks=locks, blocked=document["blocked"])
+
+
+def _keys(entries: dict[str, object], profile: Profile, path: Path) -> dict[str, Secret]:
+    if entries.keys() != keys_on_card(profile).keys():
+        raise ProfileError(
+            "虚拟卡的密钥与规格不符", "the keys of the virtual card do not suit its profile", where=str(path)
+        )
+    return {name: _secret(entry, KEY_LENGTH, path, f"keys {name}") for name, entry in entries.items()}
+
+
+def _pin(entry: str, profile: Profile, path: Path) -> Secret:
+    pin = _secret(entry, profile.security.pin_digits // 2, path, "pin")
+    if not pin.value.hex().isdigit():
+        raise _malformed(path, "pin 不是数字", "pin has no digits")
+    return pin
+
+
+def _locks(entries: dict[str, object], profile: Profile, path: Path) -> dict[str, Lock]:
+    names = {application.name for application in profile.applications}
+    if not entries.keys() <= names or not set(map(str, entries.values())) <= set(Lock):
+        raise _malformed(path, "locks 中有未知的应用或状态", "locks names an unknown application or state")
+    return {name: Lock(str(lock)) for name, lock in entries.items()}
+
+
+def _told(secret: Secret) -> str:
+    return f"{secret.value.hex().upper()} {secret.tries}/{secret.limit}"
+
+
+def _secret(entry: object, length: int, path: Path, place: str) -> Secret:
+    """A key or PIN; the message does not show it."""
+    found = _SECRET.fullmatch(entry) if isinstance(entry, str) else None
+    if found is not None and len(found[1]) == 2 * length:
+        tries, limit = int(found[2]), int(found[3])
+        if tries <= limit and 1 <= limit <= MAXIMUM_TRIES:
+            return Secret(bytearray.fromhex(found[1]), tries, limit)
+    raise _malformed(path, f"{place} 无效", f"{place} is not valid")
 
 
 def _bytes(text: object, path: Path, place: str) -> bytes:

@@ -6,10 +6,12 @@ environment: it owns the directory file (SFI 0B) that lists the others.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from juying.card.virtual.memory import Memory
-from juying.codec.spec import Application, File, FileKind, Profile
+from juying.card.virtual.memory import Memory, Secret
+from juying.codec.rules import AccessRule, access_rule
+from juying.codec.spec import Application, File, FileKind, Key, Profile, Stored
+from juying.crypto.block import Cipher
 from juying.text import Text
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Elementary:
 
     ``heads`` are tag and length of each record of a linear file, ``capacity`` and ``record_length`` describe a
     cyclic one. A ``fixed`` file cannot be written. ``control`` is the value of the template that SELECT returns.
+    ``read`` and ``write`` are the access rules of each record; there are none when all of them are free.
     """
 
     address: str
@@ -41,30 +44,49 @@ class Elementary:
     capacity: int = 0
     record_length: int = 0
     fixed: bool = False
+    read: tuple[AccessRule, ...] = ()
+    write: tuple[AccessRule, ...] = ()
+
+
+class HeldKey(NamedTuple):
+    """A key on the card: what it is called and is for, and the key itself."""
+
+    spec: Key
+    secret: Secret
 
 
 @dataclass(slots=True, eq=False)
 class Dedicated:
-    """The master file or an application; ``by_fid`` and ``by_sfi`` hold its elementary files.
+    """The master file or an application; ``by_fid`` and ``by_sfi`` hold its elementary files, ``keys`` its keys by id.
 
     ``control`` is the value of the template that SELECT returns. ``commands`` maps instruction bytes to commands that
     this application alone has, or does otherwise than the card; they are given requests of every class, and say with
-    `juying.card.virtual.framing.expect_class` which they take.
+    `juying.card.virtual.framing.expect_class` which they take. ``on_select`` is called before SELECT is answered, and
+    may renew ``control``.
     """
 
     aid: bytes
     fid: int | None
     control: bytes
     commands: Mapping[int, Command] = field(default_factory=dict)
+    on_select: Callable[[], None] | None = None
+    name: str = ""
+    keys: Mapping[int, HeldKey] = field(default_factory=dict)
     by_fid: dict[int, Elementary] = field(default_factory=dict)
     by_sfi: dict[int, Elementary] = field(default_factory=dict)
 
 
 class Tree:
-    """All directories of a card: ``root`` is the master file, ``applications`` the others in declared order."""
+    """All directories of a card: ``root`` is the master file, ``applications`` the others in declared order.
+
+    ``security`` is that of the profile, ``cipher`` and ``initial_pins`` (BCD) are what follows from it.
+    """
 
     def __init__(self, profile: Profile, memory: Memory) -> None:
         """Build the tree over the files that exist in ``memory``."""
+        self.security = profile.security
+        self.cipher = Cipher(profile.security.cipher)
+        self.initial_pins = frozenset(bytes.fromhex(pin) for pin in profile.security.initial_pins)
         self.root = Dedicated(b"", 0x3F00, bytes.fromhex("83023F00"))
         self.applications = tuple(_dedicated(application, memory) for application in profile.applications)
         self.environment = self.applications[0]
@@ -72,6 +94,14 @@ class Tree:
         directory = _directory(profile.applications[1:])
         self.environment.by_sfi.setdefault(DIRECTORY_SFI, directory)
         self.environment.by_fid.setdefault(0xEF00 | DIRECTORY_SFI, directory)
+
+    def add(self, application: Application, memory: Memory) -> Dedicated:
+        """The directory of ``application``, put behind the others unless it is one of them."""
+        for known in self.applications:
+            if known.aid and known.aid == application.aid:
+                return known
+        self.applications += (_dedicated(application, memory),)
+        return self.applications[-1]
 
     def by_fid(self, fid: int) -> Dedicated | None:
         """The directory with this file identifier, the master file included."""
@@ -85,7 +115,10 @@ def _dedicated(application: Application, memory: Memory) -> Dedicated:
         control = _object(0x84, application.aid)
     else:
         control = _object(0x83, (application.fid or 0).to_bytes(2, "big"))
-    dedicated = Dedicated(application.aid or b"", application.fid, control)
+    keys = {
+        key.id: HeldKey(key, memory.keys[f"{application.name}/{key.name}"]) for key in application.keys if key.on_card
+    }
+    dedicated = Dedicated(application.aid or b"", application.fid, control, name=application.name, keys=keys)
     for file in application.files:
         if file.address in memory.files:
             elementary = _elementary(file, memory.files[file.address])
@@ -105,7 +138,16 @@ def _elementary(file: File, records: list[bytearray]) -> Elementary:
         heads=heads,
         capacity=file.count,
         record_length=file.record_length if file.kind is FileKind.CYCLIC else 0,
+        read=_rules(file, lambda stored: stored.read),
+        write=_rules(file, lambda stored: stored.write),
     )
+
+
+def _rules(file: File, rule: Callable[[Stored], str]) -> tuple[AccessRule, ...]:
+    """The rules of all records, or none when all are free; only the records of a linear file have their own."""
+    own = file.slots if file.kind is FileKind.LINEAR else (file,) * max(1, file.count)
+    rules = tuple(access_rule(rule(stored)) for stored in own)
+    return rules if any(entry.text != "free" for entry in rules) else ()
 
 
 def _control(kind: FileKind, fid: int, sfi: int, lengths: list[int]) -> bytes:

@@ -147,7 +147,7 @@ def _code(
 
 def _print(result: "CheckResult", asked: "Sequence[Adapter]", *, as_json: bool, alone: bool) -> None:
     if as_json:
-        print_json({**result.verdicts[0].to_dict(), "permit": result.permit_dict()} if alone else result.to_dict())
+        print_json({**result.verdicts[0].to_dict(), **result.card_dict()} if alone else result.to_dict())
         return
     _print_permit(result.signature, result.permit)
     if alone:

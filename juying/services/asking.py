@@ -30,10 +30,12 @@ _WORST_FIRST = (Decision.INELIGIBLE, Decision.UNDETERMINED, Decision.ELIGIBLE)
 class CheckResult:
     """The state of the permit, and beside it what each service said: neither changes the other.
 
-    ``signature`` says what was found of a permit (`juying.services.reading.Signature`); ``permit`` is the verifier's
-    answer, None when there is no permit or it cannot be read.
+    ``proven`` names what was proven of card or code (`juying.services.presentation.ASSURANCES`). ``signature`` says
+    what was found of a permit (`juying.services.reading.Signature`); ``permit`` is the verifier's answer, None when
+    there is no permit or it cannot be read.
     """
 
+    proven: tuple[str, ...]
     signature: str
     permit: "Verification | None"
     verdicts: tuple[Verdict, ...]
@@ -44,25 +46,22 @@ class CheckResult:
         decisions = {verdict.decision for verdict in self.verdicts} or {Decision.UNDETERMINED}
         return next(decision for decision in _WORST_FIRST if decision in decisions)
 
-    def permit_dict(self) -> dict[str, object]:
-        """The state of the permit as plain JSON values, without what it says of the person."""
-        if self.permit is None:
-            return {"signature": self.signature, "verdict": None}
-        return {
-            "signature": self.signature,
-            "verdict": str(self.permit.verdict),
-            "reason": self.permit.verdict.text._asdict(),
-        }
+    def card_dict(self) -> dict[str, object]:
+        """What is known of card or code and its permit as plain JSON values, without what it says of the person."""
+        permit: dict[str, object] = {"signature": self.signature, "verdict": None}
+        if self.permit is not None:
+            permit |= {"verdict": str(self.permit.verdict), "reason": self.permit.verdict.text._asdict()}
+        return {"proven": list(self.proven), "permit": permit}
 
     def to_dict(self) -> dict[str, object]:
         """Everything as plain JSON values."""
-        return {"permit": self.permit_dict(), "services": [verdict.to_dict() for verdict in self.verdicts]}
+        return {**self.card_dict(), "services": [verdict.to_dict() for verdict in self.verdicts]}
 
 
 def check(adapters: Sequence[Adapter], presentation: Presentation, *, now: datetime, deadline: Deadline) -> CheckResult:
     """Ask all services at once, with the state of the permit beside their answers. Never raises."""
     verdicts = ask(adapters, presentation, now=now, deadline=deadline)
-    return CheckResult(presentation.signature, presentation.permit, verdicts)
+    return CheckResult(presentation.proven, presentation.signature, presentation.permit, verdicts)
 
 
 async def acheck(
@@ -70,7 +69,7 @@ async def acheck(
 ) -> CheckResult:
     """As `check`, for an event loop."""
     verdicts = await aask(adapters, presentation, now=now, deadline=deadline)
-    return CheckResult(presentation.signature, presentation.permit, verdicts)
+    return CheckResult(presentation.proven, presentation.signature, presentation.permit, verdicts)
 
 
 def ask(

@@ -80,17 +80,19 @@ class Presentation:
         cls,
         reading: "Reading",
         *,
-        authenticated: bool = False,
+        authenticated: bool | None = None,
         pin_verified: bool = False,
         transit: object | None = None,
     ) -> Self:
-        """Take a card as read; the caller knows whether the chip proved its keys and the holder the PIN."""
+        """Take a card as read; the caller knows whether the holder proved the PIN, the reading whether the chip proved
+        its keys, unless the caller knows better.
+        """
         values, claims = reading.data.values, reading.permit.claims if reading.permit else None
         identifier = values.get("card.identifier")
         return cls(
             carrier="chip",
             chip_read=True,
-            chip_authenticated=authenticated,
+            chip_authenticated=bool(reading.genuine if authenticated is None else authenticated),
             signature_valid=claims is not None,
             holder_bound=pin_verified,
             card_number=_text(values, "card.number"),
@@ -122,6 +124,11 @@ class Presentation:
             permit=verification,
         )
 
+    @property
+    def proven(self) -> tuple[str, ...]:
+        """The names of `ASSURANCES` that hold."""
+        return tuple(flag for flag in ASSURANCES if getattr(self, flag))
+
     def number(self, field: str) -> str:
         """The number in one of the fields of `NUMBERS`, empty if it was not shown. Raises `InputError`."""
         if field not in NUMBERS:
@@ -132,13 +139,8 @@ class Presentation:
 
     def __repr__(self) -> str:
         """What was proven and which fields are there, without their contents."""
-        proven = [
-            flag
-            for flag in ("chip_read", "chip_authenticated", "signature_valid", "holder_bound")
-            if getattr(self, flag)
-        ]
         held = [field for field in (*NUMBERS, "name", "nationality", "transit") if getattr(self, field)]
-        return f"Presentation({self.carrier}, proven: {', '.join(proven) or '-'}, holds: {', '.join(held) or '-'})"
+        return f"Presentation({self.carrier}, proven: {', '.join(self.proven) or '-'}, holds: {', '.join(held) or '-'})"
 
 
 def _text(values: "Mapping[str, Content]", field: str) -> str:

@@ -192,6 +192,7 @@ def test_permit_and_service_stand_side_by_side() -> None:
     result = check(pool, shown, now=people.NOW, deadline=deadline)
     assert result == asyncio.run(acheck(pool, shown, now=people.NOW, deadline=deadline))
     document = json.loads(json.dumps(result.to_dict()))
+    assert document["proven"] == ["signature_valid"]
     assert document["permit"] == {
         "signature": "valid",
         "verdict": "valid",
@@ -202,7 +203,7 @@ def test_permit_and_service_stand_side_by_side() -> None:
 
 def test_without_a_permit_the_service_is_asked_all_the_same() -> None:
     result = check([Pool("pass", "pool")], SHOWN, now=people.NOW, deadline=Deadline.after(LONG))
-    assert result.permit_dict() == {"signature": "absent", "verdict": None}
+    assert result.card_dict() == {"proven": [], "permit": {"signature": "absent", "verdict": None}}
     assert result.worst is Decision.ELIGIBLE
 
 
@@ -211,7 +212,7 @@ def test_without_a_permit_the_service_is_asked_all_the_same() -> None:
     [("pass fail unknown", "ineligible"), ("pass unknown", "undetermined"), ("pass", "eligible"), ("", "undetermined")],
 )
 def test_the_worst_of_several(does: str, worst: str) -> None:
-    assert CheckResult("absent", None, asked(*does.split())).worst == worst
+    assert CheckResult((), "absent", None, asked(*does.split())).worst == worst
 
 
 # The example

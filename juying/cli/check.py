@@ -75,9 +75,7 @@ def check(
     from juying.services.resilience import Deadline
 
     if not 0 < deadline <= 600:
-        raise InputError(
-            "--deadline 须大于 0 秒，至多 600 秒", "--deadline has to be more than 0 and at most 600 seconds"
-        )
+        raise InputError("--deadline 须大于 0 秒，至多 600 秒", "--deadline has to be above 0 and at most 600 seconds")
     asked = _adapters(sites, what)
     if source is None:
         presentation = _card(reader, virtual, replay, profile, trust, root, asked)

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -12,8 +12,9 @@ import pytest
 from juying.errors import InputError
 from juying.services import sites
 from juying.services.adapter import GROUP, Adapter, Blocking
+from juying.services.guard import Guard
 from juying.services.presentation import Presentation
-from juying.services.resilience import Deadline
+from juying.services.resilience import Deadline, Resilience
 from juying.services.verdict import Check, Outcome, Verdict
 from juying.text import Text
 
@@ -60,6 +61,23 @@ def hall(table: Mapping[str, Any]) -> Adapter:
     if "does" not in table:
         raise InputError("缺少 does", "does is missing", where="hall")
     return Pool(table["does"], "hall")
+
+
+class Lake(Pool):
+    """Cannot be reached, and said yes two hours ago."""
+
+    def check(self, presentation: Presentation, *, now: datetime, deadline: Deadline | None = None) -> Verdict:
+        guard = Guard(self.name, Resilience(cache_for=86400, attempts=1))
+        guard.cache.put(self.name, "7", super().check(presentation, now=now - timedelta(hours=2)))
+
+        def away(deadline: Deadline) -> Verdict:
+            raise ConnectionRefusedError
+
+        return guard.ask("7", away, now=now, deadline=deadline)
+
+
+def lake(table: Mapping[str, Any]) -> Adapter:
+    return Lake("pass", "lake")
 
 
 def install(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:

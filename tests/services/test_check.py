@@ -1,0 +1,224 @@
+"""``juying check``: a card or a code, the services of a configuration file, one answer and its exit status."""
+
+import io
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from juying.card.virtual.card import VirtualCard
+from juying.card.virtual.image import save_card
+from juying.cli.app import run
+from juying.cli.check import age_text, check
+from juying.cli.commands import Commands
+from juying.cli.output import exit_status
+from juying.codec.profile import load_profile
+from tests.cli.desk import Done, applicant, sheet
+from tests.services.installed import install
+
+CARD = ("--virtual", "out/JYX000010/card.vcard")
+CODE = "out/JYX000010/credential.txt"
+Check = Callable[..., Done]
+
+app = Commands("tests")
+app.command("check")(check)
+app.callback()(lambda: None)
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which an applicant was issued, on a virtual card."""
+    folder = tmp_path_factory.mktemp("office")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run(["issue", str(sheet(applicant(0, card_number="JYX000010"))), "--out", "out"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _there(office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(office)
+    for name in ("JUYING_TRUST", "JUYING_ROOT", "JUYING_SITES", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    install(monkeypatch, pool="pools", bath="bath", hall="hall")
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Check:
+    """``juying check`` in this process."""
+
+    def call(*arguments: str, stdin: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8"))
+        capsys.readouterr()
+
+        def command() -> int | None:
+            status: int | None = get_command(app).main(args=["check", *arguments], standalone_mode=False)
+            return status
+
+        status = exit_status(command, as_json="--json" in arguments)
+        return Done(status, *capsys.readouterr())
+
+    return call
+
+
+def sites(text: str) -> tuple[str, str]:
+    path = Path("sites.toml")
+    path.write_text(text, "utf-8")
+    return "--sites", str(path)
+
+
+def pools(*does: str) -> tuple[str, str]:
+    return sites("".join(f'[pool.site{number}]\ndoes = "{one}"\n' for number, one in enumerate(does)))
+
+
+@pytest.mark.parametrize(("does", "status"), [("pass", 0), ("fail", 1), ("unknown", 3)])
+def test_the_exit_status_is_the_verdict(ask: Check, does: str, status: int) -> None:
+    assert ask("pool", *pools(does), *CARD).status == status
+
+
+@pytest.mark.parametrize(
+    ("does", "status"), [("pass pass", 0), ("pass unknown", 3), ("unknown fail pass", 1), ("hang pass", 3)]
+)
+def test_of_several_the_worst_counts(ask: Check, does: str, status: int) -> None:
+    assert ask("all", *pools(*does.split()), *CARD, "--deadline", "0.5").status == status
+
+
+def test_a_card_that_cannot_be_read_is_no_answer(ask: Check) -> None:
+    Path("trace.jsonl").write_text('{"atr": "3B00", "protocol": "T=0"}\n', "utf-8")
+    done = ask("bath", "--replay", "trace.jsonl")
+    assert (done.status, done.out) == (4, "")
+    assert "not a social security card" in done.err
+
+
+def test_one_service_as_json(ask: Check) -> None:
+    done = ask("pool.site0", *pools("fail", "pass"), *CARD, "--json")
+    assert done.status == 1
+    assert done.document.keys() == {
+        "service", "verdict", "checks", "evidence", "as_of", "age_seconds", "proven", "permit",
+    }  # fmt: skip
+    assert (done.document["service"], done.document["verdict"]) == ("pool.site0", "ineligible")
+    assert done.document["checks"][1] == {
+        "name": "swims",
+        "outcome": "fail",
+        "code": "fail",
+        "reason": {"zh": "会游泳", "en": "can swim"},
+    }
+    assert done.document["permit"] == {
+        "signature": "valid",
+        "verdict": "valid",
+        "reason": {"zh": "有效", "en": "valid"},
+    }
+    assert done.document["proven"][0] == "chip_read"
+    assert "MUSTER" not in done.out
+
+
+@pytest.mark.parametrize("what", ["all", "pool"])
+def test_several_services_as_json(ask: Check, what: str) -> None:
+    document = ask(what, *pools("pass", "fail"), *CARD, "--json").document
+    assert document.keys() == {"proven", "permit", "services"}
+    assert [service["verdict"] for service in document["services"]] == ["eligible", "ineligible"]
+
+
+def test_all_of_a_single_service_is_still_a_list(ask: Check) -> None:
+    assert len(ask("all", *pools("pass"), *CARD, "--json").document["services"]) == 1
+
+
+def shown(done: Done) -> list[str]:
+    """The lines that were printed, without what aligns them."""
+    return [" ".join(line.split()) for line in done.out.splitlines() if line]
+
+
+def test_one_service_with_its_checks_and_evidence(ask: Check) -> None:
+    assert shown(ask("pool", *pools("unknown"), *CARD)) == [
+        "工作许可 / work permit: 有效 / valid",
+        "通过 pass member 会员 / a member",
+        "未知 unknown swims 会游泳 / can swim",
+        "lane: 3",
+        "无法判定 / undetermined",
+    ]
+
+
+def test_a_table_of_all_with_the_permit_above(ask: Check) -> None:
+    assert shown(ask("all", *pools("pass", "fail"), *CARD)) == [
+        "工作许可 / work permit: 有效 / valid",
+        "服务 service 结论 verdict 答复 answer 理由 reason",
+        "游泳馆 / swimming pool 可以使用 / eligible 刚刚 / now 会游泳 / can swim",
+        "游泳馆 / swimming pool 不可使用 / not eligible 刚刚 / now 会游泳 / can swim",
+    ]
+
+
+@pytest.mark.parametrize("source", ["file", "text", "stdin"])
+def test_a_code_instead_of_a_card(ask: Check, source: str) -> None:
+    text = Path(CODE).read_text("utf-8")
+    argument = {"file": CODE, "text": text.strip(), "stdin": "-"}[source]
+    done = ask("bath", argument, "--json", stdin=text.encode())
+    assert (done.status, done.document["proven"]) == (0, ["signature_valid"])
+
+
+def test_a_forged_code_is_asked_about_and_shown_as_such(ask: Check) -> None:
+    done = ask("bath", "JY1:FORGED")
+    assert done.status == 0  # the bath lets everybody in
+    assert done.out.splitlines()[0] == "工作许可 / work permit: 签名无效 / the signature is not valid"
+
+
+def test_an_overdue_permit_is_shown_beside_an_eligible_service(ask: Check) -> None:
+    Path("policy.json").write_text('{"tiers": ["full"], "assurance": "holder"}', "utf-8")
+    done = ask("bath", CODE, "--policy", "policy.json")
+    assert done.status == 0
+    assert done.out.splitlines()[0] == "工作许可 / work permit: 没有持有人绑定 / not bound to its holder"
+
+
+def test_a_card_without_a_permit_may_still_be_good(ask: Check) -> None:
+    save_card(VirtualCard.blank(load_profile("ssc-v3")), "blank.vcard")
+    done = ask("bath", "--virtual", "blank.vcard")
+    assert done.status == 0
+    assert "there is no work permit on the card" in done.out
+
+
+def test_the_layout_of_a_card_may_be_named(ask: Check) -> None:
+    assert ask("bath", *CARD, "--profile", "ssc-v3").status == 0
+    assert ask("bath", *CARD, "--profile", "ssc-v9").status == 2
+
+
+def test_the_configuration_may_stand_in_the_environment(ask: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUYING_SITES", pools("fail")[1])
+    assert ask("pool", *CARD).status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("all", *CARD), "no service is configured; name a TOML file with --sites"),
+        (("hall", *CARD), "the service hall is not configured"),
+        (("hal", *CARD), "the nearest is hall"),
+        (("bath", CODE, *CARD), "either a card or a code, not both"),
+        (("bath", CODE, "--deadline", "0"), "--deadline has to be above 0"),
+        (("bath", CODE, "--deadline", "nan"), "--deadline has to be above 0"),
+        (("bath", "--sites", "missing.toml"), "the file cannot be read"),
+    ],
+)
+def test_bad_use_is_told_before_a_card_is_touched(ask: Check, arguments: tuple[str, ...], message: str) -> None:
+    done = ask(*arguments)
+    assert (done.status, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_a_kept_answer_shows_its_age(ask: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, lake="lake")
+    done = ask("lake", CODE)
+    assert done.status == 0
+    assert done.out.splitlines()[-1] == "可以使用 / eligible（2 小时前 / 2 h ago）"
+    done = ask("all", CODE, *sites("[lake]\n"))
+    assert "2 小时前 / 2 h ago" in done.out.splitlines()[-1]
+    assert ask("lake", CODE, "--json").document["age_seconds"] == 7200
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "now"), (0.5, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7199, "1 h ago"), (86400 * 3, "3 d ago")],
+)
+def test_an_age_has_the_largest_unit_that_it_fills(seconds: float, text: str) -> None:
+    assert age_text(timedelta(seconds=seconds)).en == text

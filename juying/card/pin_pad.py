@@ -20,6 +20,11 @@ from juying.text import Text
 Control = Callable[[int, bytes], bytes]
 """A control command to the reader: code and data in, data out. A transport may have it as ``control``."""
 
+Tell = Callable[[Text], None]
+"""Says something to the person at the reader."""
+
+PLEASE = Text("请在读卡器键盘上输入个人密码", "enter the PIN on the keypad of the reader")
+
 FEATURE_VERIFY_PIN_DIRECT = 0x06
 FEATURE_MODIFY_PIN_DIRECT = 0x07
 
@@ -63,13 +68,17 @@ def get_feature_request() -> int:
 
 @dataclass(frozen=True, slots=True)
 class PinPad:
-    """The keypad of the reader that holds a card; a `PinEntry`. ``features`` maps features to control codes."""
+    """The keypad of the reader that holds a card; a `PinEntry`.
+
+    ``features`` maps features to control codes; ``tell`` hears when the holder is to type.
+    """
 
     control: Control
     features: dict[int, int]
+    tell: Tell | None = None
 
     @classmethod
-    def of(cls, transport: Transport) -> "PinPad | None":
+    def of(cls, transport: Transport, tell: Tell | None = None) -> "PinPad | None":
         """The keypad of this reader; None when it has none, or does not say so."""
         control: Control | None = getattr(transport, "control", None)
         if control is None:
@@ -78,7 +87,7 @@ class PinPad:
             features = parse_features(control(get_feature_request(), b""))
         except (CardError, DecodeError):
             return None
-        return cls(control, features) if FEATURE_VERIFY_PIN_DIRECT in features else None
+        return cls(control, features, tell) if FEATURE_VERIFY_PIN_DIRECT in features else None
 
     def verify(self) -> int:
         """See `PinEntry.verify`; the status words of the reader are in `ANSWERS`."""
@@ -94,14 +103,16 @@ class PinPad:
         return self._enter(FEATURE_MODIFY_PIN_DIRECT, modify_structure())
 
     def _enter(self, feature: int, structure: bytes) -> int:
+        if self.tell is not None:
+            self.tell(PLEASE)
         return Response.parse(self.control(self.features[feature], structure)).sw
 
 
-def pad_or(otherwise: PinSource) -> PinSource:
-    """The reader's keypad where there is one, else ``otherwise``."""
+def pad_or(otherwise: PinSource, tell: Tell | None = None) -> PinSource:
+    """The reader's keypad where there is one, else ``otherwise``; ``tell`` hears when the holder is to type there."""
 
     def source(channel: Channel) -> PinEntry:
-        return PinPad.of(channel.transport) or otherwise(channel)
+        return PinPad.of(channel.transport, tell) or otherwise(channel)
 
     return source
 

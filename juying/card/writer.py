@@ -5,7 +5,9 @@ equal. `write_card` surveys the card, refuses one that belongs to somebody else,
 is satisfied only when a second plan is empty.
 
 The order matters to a card that is torn out: first the holder's number, by which the card is recognised when
-it comes back, then everything else, the card number last. A card without a card number is not finished.
+it comes back, then everything else, the card number last. A card without a card number is not finished. In between,
+what belongs to one file is written together, and the files of one application too, because the card wants the key
+of a file again whenever its application is selected anew.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +15,8 @@ from dataclasses import dataclass, field
 
 from juying.card import apdu
 from juying.card.contents import CARD_NUMBER, OWNER, CardContents, EncodedContents, PlannedRecord
-from juying.card.ssc import CHUNK, SscCard
+from juying.card.session import CHUNK
+from juying.card.ssc import SscCard
 from juying.codec.permit_slots import PermitSlot, encode_slot, live_slot, slot_writes
 from juying.codec.spec import Content, File, FileKind, Profile
 from juying.errors import CardError, CardRefused, ReadBackError
@@ -22,11 +25,16 @@ from juying.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write to a card: a record by ``number``, or bytes of a transparent file at ``offset``."""
+    """One write to a card: a record by ``number``, or bytes of a transparent file at ``offset``.
+
+    ``rule`` is the write rule, ``secret`` says whether the data is to be enciphered under secure messaging.
+    """
 
     file: File = field(repr=False)
     title: Text
     data: bytes = field(repr=False)
+    rule: str
+    secret: bool
     number: int = 0
     offset: int = 0
 
@@ -103,9 +111,26 @@ def _plan(wanted: EncodedContents, state: CardState) -> Plan:
             equal += 1
         else:
             turn = first if entry.name == OWNER else last if entry.name == CARD_NUMBER else middle
-            turn.append(Write(entry.file, entry.record.title, entry.data, number=found[0]))
-    writes = (*first, *middle, *_photo_writes(wanted, state), *_permit_writes(wanted, state), *last)
-    return Plan(writes, equal, tuple(notes))
+            turn.append(_record_write(entry, found[0]))
+    middle += [*_photo_writes(wanted, state), *_permit_writes(wanted, state)]
+    return Plan((*_by_file([*first, *middle]), *last), equal, tuple(notes))
+
+
+def _by_file(writes: list[Write]) -> list[Write]:
+    """``writes`` with those of one application, and in it those of one file, together.
+
+    Applications and files come in the order of their first write; writes to one file stay in their order. So the
+    first write stays the first, and the header of a permit slot stays behind all the rest of the slot.
+    """
+    applications = {name: turn for turn, name in enumerate(dict.fromkeys(write.file.application for write in writes))}
+    files = {address: turn for turn, address in enumerate(dict.fromkeys(write.file.address for write in writes))}
+    return sorted(writes, key=lambda write: (applications[write.file.application], files[write.file.address]))
+
+
+def _record_write(entry: PlannedRecord, number: int) -> Write:
+    record, file = entry.record, entry.file
+    secret = any(spec.personal or spec.secret for spec in (record, file))
+    return Write(file, record.title, entry.data, record.write, secret, number=number)
 
 
 def _no_place(entry: PlannedRecord) -> Text:
@@ -139,23 +164,31 @@ def _permit_writes(wanted: EncodedContents, state: CardState) -> Iterator[Write]
 
 def _binary_writes(file: File, offset: int, data: bytes) -> Iterator[Write]:
     for start in range(0, len(data), CHUNK):
-        yield Write(file, file.title, data[start : start + CHUNK], offset=offset + start)
+        chunk = data[start : start + CHUNK]
+        yield Write(file, file.title, chunk, file.write, file.personal or file.secret, offset=offset + start)
 
 
 def survey(card: SscCard, wanted: EncodedContents) -> CardState:
     """Read what a plan needs to know of a card: the records that are to be written, photo and permit.
 
-    Of a photo that differs only the beginning is read.
+    Of a photo that differs only the beginning is read. Files come in the order of the profile, so that each
+    application is selected once.
     """
     by_file: dict[str, list[PlannedRecord]] = {}
     for entry in wanted.records:
         by_file.setdefault(entry.file.address, []).append(entry)
     records: dict[tuple[str, int], tuple[int, bytes]] = {}
-    for address, entries in by_file.items():
-        found = card.find_records(entries[0].file, [entry.record for entry in entries])
-        records |= {(address, tag): place for tag, place in found.items()}
-    photo = _read_while_equal(card, *wanted.photo) if wanted.photo is not None else b""
-    slots = card.read_slots() if wanted.permit is not None else ()
+    photo: bytes = b""
+    slots: tuple[PermitSlot | None, ...] = ()
+    for file in card.profile.files:
+        entries = by_file.get(file.address)
+        if entries:
+            found = card.find_records(file, [entry.record for entry in entries])
+            records |= {(file.address, tag): place for tag, place in found.items()}
+        if wanted.photo is not None and file is wanted.photo[0]:
+            photo = _read_while_equal(card, *wanted.photo)
+        if wanted.permit is not None and file is wanted.permit[0][0][0]:
+            slots = card.read_slots()
     return CardState(records, photo, slots)
 
 
@@ -189,14 +222,16 @@ def write_card(card: SscCard, contents: CardContents, *, progress: Callable[[int
     """Bring ``card`` to ``contents`` and return the plan that was carried out.
 
     ``progress`` is called with writes done and writes in all. Raises `InputError` for contents that do not fit, and
-    `CardRefused` when the card is somebody else's, both before anything is written; `StatusError` when the card
-    refuses a write, `TransportError` when it is torn out, and `ReadBackError` when it does not hold what was written.
-    Calling it again with the same contents continues where it stopped.
+    `CardRefused` when the card is somebody else's, `AccessRefused` when a key for one of the writes is missing, all
+    before anything is written; `StatusError` when the card refuses a write (`AccessRefused` for want of a key),
+    `TransportError` when it is torn out, and `ReadBackError` when it does not hold what was written. Calling it again
+    with the same contents continues where it stopped.
     """
     wanted = contents.encode(card.profile)
     state = survey(card, wanted)
     check_owner(contents, wanted, state)
     todo = _plan(wanted, state)
+    card.check_writable((write.file, write.rule) for write in todo.writes)
     for done, write in enumerate(todo.writes, 1):
         _carry_out(card, write)
         if progress is not None:
@@ -213,9 +248,9 @@ def write_card(card: SscCard, contents: CardContents, *, progress: Callable[[int
 
 
 def _carry_out(card: SscCard, write: Write) -> None:
-    card.select(write.file)
+    where = f"UPDATE {write.place} {write.title.zh}"
     try:
-        card.channel.send(write.command)
+        card.write(write.file, write.rule, write.command, where=where, secret=write.secret)
     except CardError as error:
-        error.where = error.where or f"UPDATE {write.place} {write.title.zh}"
+        error.where = error.where or where
         raise

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from juying.card.access import Access
 from juying.card.monitor import EventKind, ReaderMonitor
 from juying.card.pcsc import open_card
 from juying.card.transport import Transport
@@ -19,9 +20,13 @@ CARD_FILE = "card.vcard"
 
 
 class Blanks(Protocol):
-    """A supply of cards; a row that a card fails is tried with ``attempts`` cards in all."""
+    """A supply of cards; a row that a card fails is tried with ``attempts`` cards in all.
+
+    ``access`` is what can be shown to these cards, None for what `SscCard` takes by itself.
+    """
 
     attempts: int
+    access: Access | None
 
     def card(self, folder: Path) -> AbstractContextManager[Transport]:
         """The card for the application whose results go to ``folder``: a new one, or the one begun earlier."""
@@ -31,6 +36,7 @@ class VirtualBlanks:
     """Virtual cards, each kept as ``card.vcard`` in its folder."""
 
     attempts = 1
+    access: Access | None = None
 
     def __init__(self, profile: Profile, region: str) -> None:
         """New cards have this profile and come from this region (6 digits)."""
@@ -72,9 +78,10 @@ class ReaderBlanks:
 
     attempts = 3
 
-    def __init__(self, reader: str, tell: Callable[[Text], None]) -> None:
-        """Use the reader of exactly this name."""
+    def __init__(self, reader: str, tell: Callable[[Text], None], *, access: Access | None = None) -> None:
+        """Use the reader of exactly this name; ``access`` is what can be shown to the cards."""
         self.reader = reader
+        self.access = access
         self._tell = tell
         self._events = ReaderMonitor().watch()
         self._present = False

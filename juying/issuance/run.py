@@ -20,13 +20,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from juying.card.ssc import SscCard
+from juying.card.status import tries_left
 from juying.card.writer import Plan
 from juying.codec.qr import Medium
+from juying.codec.rules import PIN
 from juying.credential.claims import Claims
 from juying.credential.issue import from_text, to_text, unverified_claims
 from juying.credential.picture import save_picture
 from juying.credential.verify import verify
-from juying.errors import CardError, DecodeError, InputError, ReaderUnavailable, ServiceUnavailable
+from juying.errors import (
+    AccessRefused,
+    CardError,
+    DecodeError,
+    InputError,
+    KeyUseError,
+    ReaderUnavailable,
+    ServiceUnavailable,
+)
 from juying.files import write_atomically
 from juying.issuance.blanks import Blanks
 from juying.issuance.card_numbers import PREFIX, CardNumbers
@@ -59,8 +69,8 @@ def issue_rows(
 
     A wrong row, a refused or a failing card ends that row only. Raises `KeyUseError` before anything is touched when
     the key may not sign now, `InputError` when another run is at work in ``out`` or a file cannot be written there,
-    and `ServiceUnavailable` or `ReaderUnavailable` when there is nothing left to write cards with. What was done
-    until then is kept: run it again.
+    and `ServiceUnavailable` or `ReaderUnavailable` when there is nothing left to write cards with; `KeyUseError` also
+    when a card does not accept one of the card keys. What was done until then is kept: run it again.
     """
     office.check_key()
     make_folder(out)
@@ -147,6 +157,7 @@ def _issue(
     except (ServiceUnavailable, ReaderUnavailable):
         raise
     except CardError as error:
+        _stop_at_wrong_keys(error)
         return RowResult(row.number, Outcome.FAILED, number, str(error))
     except InputError as error:
         return RowResult(row.number, Outcome.INVALID, number, str(error))
@@ -154,6 +165,16 @@ def _issue(
     outcome = Outcome.ISSUED if plan.writes or drawn or credentials != previous else Outcome.UNCHANGED
     notes = (*application.holder.notes, *application.permit.notes, *plan.notes)
     return RowResult(row.number, outcome, number, notes=notes)
+
+
+def _stop_at_wrong_keys(error: CardError) -> None:
+    """Raise `KeyUseError` when a card did not accept one of our keys: it would cost every further card a try."""
+    if isinstance(error, AccessRefused) and tries_left(error.sw) is not None and error.missing != (PIN,):
+        raise KeyUseError(
+            f"{error.text.zh}；为免锁卡，已停止签发：请核对密钥库",
+            f"{error.text.en}; issuing has stopped so that no card gets locked: check the key store",
+            where=error.where,
+        ) from error
 
 
 def _keep(folder: Path, credentials: Credentials, *, changed: bool) -> None:
@@ -184,7 +205,7 @@ def _write(
     for _ in range(blanks.attempts - 1):
         try:
             return _write_once(office, application, credentials, photo, folder, blanks, progress)
-        except (ServiceUnavailable, ReaderUnavailable):
+        except (ServiceUnavailable, ReaderUnavailable, AccessRefused):  # with another card it would be the same
             raise
         except CardError as error:
             if failed is not None:
@@ -202,7 +223,7 @@ def _write_once(
     progress: Progress | None,
 ) -> Plan:
     with blanks.card(folder) as transport:
-        card = SscCard.open(transport)
+        card = SscCard.open(transport, access=blanks.access)
         return issue_card(office, application, folder.name, credentials, card, photo=photo, progress=progress)
 
 

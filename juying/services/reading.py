@@ -31,13 +31,15 @@ class Reading:
 
     ``permit`` is the verifier's answer on the signed record, None when there is none or when it is sealed.
     ``signature`` says whether the record is genuine; whether the permit is in force is in ``permit.verdict``.
-    ``problems`` holds what could not be read and what does not agree.
+    ``problems`` holds what could not be read and what does not agree. ``genuine`` tells whether the chip proved that it
+    knows its keys and so is no copy, None when we have no key to ask it.
     """
 
     data: CardData
     permit: Verification | None
     signature: Signature
     problems: tuple[Problem, ...]
+    genuine: bool | None = None
 
     def files(self, profile: Profile) -> dict[str, tuple[Explained, ...]]:
         """Every record that was read, explained by the card's ``profile``, by file address; personal data."""
@@ -64,6 +66,7 @@ class Reading:
             "card_identifier": json_value(values.get("card.identifier")),
             **{name: json_value(values.get(f"card.{name}")) for name in ("version", "issued_on", "expires_on")},
             "institution": json_value(values.get("card.institution")),
+            "genuine": self.genuine,
         }
         holder = {
             name.partition(".")[2].replace("registered_name", "name"): json_value(value)
@@ -98,21 +101,23 @@ def read_card(
 ) -> Reading:
     """Read a card and check the permit on it against ``trust`` at the time ``now`` (with a time zone).
 
-    Raises `CardError` when the card cannot be read at all.
+    With the city's key the chip has to prove first that it is no copy. Raises `CardError` when the card cannot be read
+    at all.
     """
+    genuine = card.authenticate()
     data = card.read(photo=photo, everything=everything)
     if data.permit is None:
-        return Reading(data, None, Signature.ABSENT, data.problems)
+        return Reading(data, None, Signature.ABSENT, data.problems, genuine)
     if data.permit.form is Form.SEALED:
-        return Reading(data, None, Signature.SEALED, data.problems)
+        return Reading(data, None, Signature.SEALED, data.problems, genuine)
     verification = verify(data.permit.record, trust, now=now)
     problems = list(data.problems)
     if not verification.valid:
         problems.append(Problem("permit", verification.verdict.text))
     if verification.claims is None:  # the verifier gives claims only when the issuer's signature counts
-        return Reading(data, verification, Signature.INVALID, tuple(problems))
+        return Reading(data, verification, Signature.INVALID, tuple(problems), genuine)
     problems += _disagreements(data, verification.claims)
-    return Reading(data, verification, Signature.VALID, tuple(problems))
+    return Reading(data, verification, Signature.VALID, tuple(problems), genuine)
 
 
 def _explain(file: File, raw: bytes) -> list[Explained]:

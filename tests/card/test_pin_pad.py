@@ -131,10 +131,11 @@ def test_without_a_keypad_the_pin_is_typed(make: Callable[[], ScriptedCard]) -> 
     assert pad_or(typed_pin(lambda: "135790"))(Channel(card)).verify() == 0x9000
 
 
-def test_with_a_keypad_nothing_is_typed_here() -> None:
-    card = PadCard()
-    assert pad_or(typed_pin(_nobody))(Channel(card)).verify() == 0x9000
+def test_with_a_keypad_nothing_is_typed_here_and_the_holder_is_told() -> None:
+    card, told = PadCard(), []
+    assert pad_or(typed_pin(_nobody), told.append)(Channel(card)).verify() == 0x9000
     assert card.asked
+    assert told == [pin_pad.PLEASE]
 
 
 def test_features_are_listed_with_their_codes() -> None:

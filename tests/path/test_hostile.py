@@ -8,7 +8,8 @@ from smartcard import scard
 
 from juying.card.channel import Channel
 from juying.card.pcsc import PcscTransport
-from juying.card.ssc import CHUNK, MAX_RECORDS, CardData, SscCard
+from juying.card.session import CHUNK, MAX_RECORDS
+from juying.card.ssc import CardData, SscCard
 from juying.card.transport import CardProtocol
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.faults import Fault

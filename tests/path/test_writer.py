@@ -350,7 +350,9 @@ def _with_copy_of_the_name() -> File:
     profile = pristine()
     file, name = profile.file("DF01/EF0A"), profile.file("SSSE/EF06").record(0x09)
     assert name is not None
-    copy = name.model_copy(update={"tag": 0xE6, "number": len(file.records) + 1, "length": 40})
+    copy = name.model_copy(
+        update={"tag": 0xE6, "number": len(file.records) + 1, "length": 40, "read": file.read, "write": file.write}
+    )
     return file.model_copy(update={"records": (*file.records, copy)})
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from juying.codec.fields import FieldType
-from juying.codec.spec import Application, File, FileKind, Profile, Record
+from juying.codec.spec import Application, File, FileKind, Key, KeyKind, Profile, Record
 from juying.text import Text
 
 _TYPES = {
@@ -41,6 +41,23 @@ _RULES = {
 }
 
 
+_PERMITS = {"sealed": Text("密封", "sealed"), "open": Text("明文", "open")}
+_KINDS = {
+    KeyKind.EXTERNAL: Text("外部认证", "external authentication"),
+    KeyKind.MAIN: Text("主控，装载其他密钥", "main key, loads the others"),
+    KeyKind.INTERNAL: Text("内部认证", "internal authentication"),
+    KeyKind.MAINTENANCE: Text("维护，安全报文", "maintenance, secure messaging"),
+    KeyKind.PIN_UNBLOCK: Text("解锁 PIN", "unblocks the PIN"),
+    KeyKind.PIN_RELOAD: Text("重装 PIN", "loads a new PIN"),
+    KeyKind.CARD_BLOCK: Text("锁定卡片", "blocks the card"),
+    KeyKind.APP_BLOCK: Text("锁定和解锁应用", "blocks and unblocks the application"),
+    KeyKind.SEAL: Text("密封工作许可，不在卡上", "seals the permit, not on the card"),
+    KeyKind.PURCHASE: Text("消费", "purchase"),
+    KeyKind.LOAD: Text("圈存", "load"),
+    KeyKind.TAC: Text("交易验证码", "transaction code (TAC)"),
+}
+
+
 _RECORD_HEAD = (
     "号 / no.",
     "标签 / tag",
@@ -60,9 +77,18 @@ def rule_text(rule: str) -> Text:
     'PIN or key RK1'
     """
     joint = " and " if " and " in rule else " or "
-    grants = [_RULES.get(grant) or Text(f"密钥 {grant[4:]}", f"key {grant[4:]}") for grant in rule.split(joint)]
+    grants = [_grant_text(grant) for grant in rule.split(joint)]
     zh = (" 与 " if joint == " and " else " 或 ").join(grant.zh for grant in grants)
     return Text(re.sub("([与或]) 密", r"\1密", zh), joint.join(grant.en for grant in grants))
+
+
+def _grant_text(grant: str) -> Text:
+    kind, _, name = grant.partition(":")
+    if not name:
+        return _RULES[grant]
+    return (
+        Text(f"密钥 {name} 的 MAC", f"MAC under key {name}") if kind == "mac" else Text(f"密钥 {name}", f"key {name}")
+    )
 
 
 def manual(profile: Profile) -> str:
@@ -80,6 +106,7 @@ def _page(profile: Profile) -> Iterator[str]:
         ]
     )
     yield from _note(profile.note)
+    yield from _security(profile)
     yield "## 应用 / Applications"
     yield _table(
         ("应用 / application", "AID", "FID", "名称 / title", "文件 / files", "来源 / source"),
@@ -98,6 +125,22 @@ def _page(profile: Profile) -> Iterator[str]:
     for application in profile.applications:
         yield from _application(application)
     yield from _legend()
+
+
+def _security(profile: Profile) -> Iterator[str]:
+    security = profile.security
+    yield "## 安全 / Security"
+    yield "\n".join(
+        [
+            f"- 算法 / cipher: {security.cipher}",
+            f"- 分散因子 / diversification: {security.city_factor} (城市 / city), {security.card_factor} (卡 / card)",
+            f"- 允许连续错误 / wrong tries in a row: 密钥 / key {security.key_tries}, PIN {security.pin_tries}",
+            f"- PIN: {security.pin_digits} 位数字 / digits; 初始值 / initial {', '.join(security.initial_pins)}",
+            f"- 工作许可 / permit: {_PERMITS[profile.permit]}",
+            f"- 来源 / source: {security.source}",
+        ]
+    )
+    yield from _note(security.note)
 
 
 def _application(application: Application) -> Iterator[str]:
@@ -120,14 +163,26 @@ def _application(application: Application) -> Iterator[str]:
     if application.keys:
         yield "密钥 / keys:"
         yield _table(
-            ("密钥 / key", "标识 / id", "PSAM 用途 / usage", "PSAM 标识 / id", "来源 / source", "说明 / note"),
             (
-                (_code(key.name), *map(_byte, (key.id, key.psam_usage, key.psam_id)), key.source, key.note or "")
-                for key in application.keys
+                "密钥 / key",
+                "标识 / id",
+                "用途 / kind",
+                "PSAM 用途 / usage",
+                "PSAM 标识 / id",
+                "HSM 地址 / address",
+                "来源 / source",
+                "说明 / note",
             ),
+            map(_key, application.keys),
         )
     for file in application.files:
         yield from _file(file)
+
+
+def _key(key: Key) -> Sequence[object]:
+    address = _code(key.hsm_address.hex().upper() if key.hsm_address else "")
+    numbers = _byte(key.psam_usage), _byte(key.psam_id), address
+    return _code(key.name), _byte(key.id), _KINDS[key.kind], *numbers, key.source, key.note or ""
 
 
 def _file(file: File) -> Iterator[str]:
@@ -207,7 +262,8 @@ def _vectors(file: File) -> Iterator[Sequence[object]]:
     for record in file.records:
         types = tuple(part.type for part in record.parts) or (record.type,)
         for vector in record.vectors:
-            yield _hex(vector.hex, (1, 1, record.length)), _meaning(vector.value, types)
+            tag = len(vector.hex) - record.length - 1
+            yield _hex(vector.hex, (tag, 1, record.length)), _meaning(vector.value, types)
 
 
 def _hex(raw: bytes, lengths: Sequence[int]) -> str:

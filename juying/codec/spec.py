@@ -272,6 +272,7 @@ class Application(Spec):
                 raise broken(
                     f"{file.address} 的字段须沿用文件的读写规则",
                     f"the fields of {file.address} must have the rules of their file",
+                    find=rf'fid *= *"{file.fid:04X}"',
                 )
         return self
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from juying.codec.fields import FieldType
-from juying.codec.profile import File, Profile, Record, load_profile, profile_names
+from juying.codec.profile import File, FileKind, Profile, Record, load_profile, profile_names
 
 PROFILES = [load_profile(name) for name in profile_names()]
 
@@ -17,6 +17,16 @@ title = { zh = "小规格", en = "small profile" }
 version = "2.00"
 protocol = "T=0"
 historical = "00814A59020000000000000000"
+
+[security]
+cipher = "sm4"
+city_factor = "none"
+card_factor = "atr-last-8"
+key_tries = 3
+pin_tries = 6
+pin_digits = 6
+initial_pins = ["123456"]
+source = "ours"
 
 [[application]]
 name = "SSSE"
@@ -106,7 +116,7 @@ def records() -> Iterator[tuple[Profile, File, Record]]:
     """Every record of every linear file of every profile."""
     for profile in PROFILES:
         for file in profile.files:
-            if file.records and not file.count:
+            if file.kind is FileKind.LINEAR:
                 for record in file.records:
                     yield profile, file, record
 
@@ -148,5 +158,6 @@ def contents(kind: FieldType, length: int) -> st.SearchStrategy[Any]:
 def record_contents(record: Record) -> st.SearchStrategy[Any]:
     """Values of a record."""
     if record.parts:
-        return st.tuples(*(contents(part.type, part.length) for part in record.parts))
+        # A list without a single value is never written.
+        return st.tuples(*(contents(part.type, part.length) for part in record.parts)).filter(any)
     return contents(record.type, record.length)

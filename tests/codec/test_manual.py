@@ -18,7 +18,7 @@ def test_everything_declared_is_in_the_manual(profile: Profile) -> None:
     for application in profile.applications:
         assert f"\n## {application.name}\n" in page
         for key in application.keys:
-            assert f"| `{key.name}` |" in page
+            assert f"| `{key.name}` | `{key.id:02X}` |" in page
         for file in application.files:
             section = page.split(f"\n### {file.address}\n")[1].split("\n### ")[0].split("\n## ")[0]
             assert file.title.zh in section
@@ -79,6 +79,11 @@ def test_what_the_page_says(tmp_path) -> None:
         "透明文件，64 字节 / transparent, 64 bytes (0x40)",
         "**照片 / photo**（地方文件，可能没有 / regional, may be absent）",
         "- 标记 / marks: personal, secret",
+        "- 算法 / cipher: sm4",
+        "none (城市 / city), atr-last-8 (卡 / card)",
+        "密钥 / key 3, PIN 6",
+        "6 位数字 / digits; 初始值 / initial 123456",
+        "| `RK1` | `01` | 外部认证 / external authentication |  |  |  | ours |  |",
         "- 字段 / model field: `holder.photo`",
         "| [DF01](#df01) |  | `DF01` |",
     ):
@@ -94,6 +99,8 @@ def test_what_the_page_says(tmp_path) -> None:
         ("pin", "PIN", "PIN"),
         ("key:UK1", "密钥 UK1", "key UK1"),
         ("pin or key:RK1", "PIN 或密钥 RK1", "PIN or key RK1"),
+        ("mac:STK", "密钥 STK 的 MAC", "MAC under key STK"),
+        ("key:UK1 and mac:STK", "密钥 UK1 与密钥 STK 的 MAC", "key UK1 and MAC under key STK"),
         ("key:RK1 or pin", "密钥 RK1 或 PIN", "key RK1 or PIN"),
         ("pin and key:A and key:B", "PIN 与密钥 A 与密钥 B", "PIN and key A and key B"),
     ],

@@ -12,6 +12,8 @@ PROVINCE = """
 name = "ssc-province"
 extends = "ssc-v2"
 title = { zh = "某省", en = "some province" }
+permit = "open"
+security = { pin_tries = 3 }
 
 [[application]]
 name = "SSSE"
@@ -72,7 +74,10 @@ def test_province(tmp_path: Path) -> None:
     assert (ours.read, ours.write, ours.source) == ("free", "key:UKP", "standard")
     assert {file.address for file in own.files} - {file.address for file in base.files} == {"SSSE/EF0E", "DF09/EF05"}
     keys = {key.name: key.id for key in own.application("SSSE").keys}
-    assert keys == {"MK": 0, "IRK": None, "RKSSSE": 10, "UKSSSE": 5, "UKEF0D": 13, "UKP": 14}
+    before_keys = {key.name: key.id for key in base.application("SSSE").keys}
+    assert keys == before_keys | {"UKSSSE": 5, "UKP": 14}
+    assert own.security == base.security.model_copy(update={"pin_tries": 3})
+    assert own.permit == "open"
     assert own.applications[1:6] == base.applications[1:]
 
 
@@ -98,6 +103,9 @@ def test_extends_a_file_next_to_it(tmp_path: Path) -> None:
 
 MISTAKES = {
     "unknown key in a patch": ('id = "05"', 'ids = "05"', "ids =", "SSSE UKSSSE: unknown key ids (id?)"),
+    "wrong security": ("pin_tries = 3", 'pin_tries = "3"', "pin_tries", "security pin_tries: a whole number"),
+    "unknown security": ("pin_tries = 3", "pin_trys = 3", "pin_trys", "security: unknown key pin_trys (pin_tries?)"),
+    "id of another key": ('"UKP", id = "0E"', '"UKP", id = "0A"', "", "the key id 0A is declared twice"),
     "wrong patch": (
         'title = { zh = "本省民族"',
         'length = 99999, title = { zh = "本省民族"',

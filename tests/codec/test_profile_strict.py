@@ -19,6 +19,8 @@ EF07 = 'fid = "EF07"\nkind = "cyclic"'
 VECTOR = ', vectors = [\n    { hex = "4E0443000000", value = "C" },\n  ] },'
 PHOTO = SMALL[SMALL.index('kind = "transparent"') : SMALL.index('[[application]]\nname = "DF01"')]
 PHOTO_LINEAR = PHOTO.partition("size")[0].replace("transparent", "linear")
+KEYS = SMALL[SMALL.index('  { name = "RK1"') : SMALL.index("]\n\n[[application.file")]
+SECURITY = SMALL[SMALL.index("[security]") : SMALL.index("[[application]]")]
 DF01 = 'name = "DF01"\nfid = "DF01"'
 
 # What is changed, into what, the text that stands on the line to be named, and parts of the message.
@@ -81,6 +83,44 @@ MISTAKES: dict[str, tuple[str, str, str, list[str]]] = {
         ["SSSE/EF05", "not declared: key:RK2 (RK1?)"],
     ),
     "undeclared key of a record": (MORE, MORE + ' read = "key:XY",', "key:XY", ["not declared: key:XY"]),
+    # keys and security
+    "key without id": ('name = "UK1", id = "02"', 'name = "UK1"', '"UK1"', ["SSSE UK1 id: the key is missing"]),
+    "id too long": ('id = "02"', 'id = "0102"', '"0102"', ["SSSE UK1 id"]),
+    "key id twice": ('id = "02"', 'id = "01"', '"RK1"', ["SSSE", "the key id 01 is declared twice"]),
+    "kind of a key": ('id = "02"', 'id = "02", kind = "mane"', "mane", ["SSSE UK1 kind", "'external', 'main'"]),
+    "name of a key": ('name = "UK1"', 'name = "UK 1"', '"UK 1"', ["SSSE UK 1 name"]),
+    "two keys of a kind": (
+        KEYS,
+        KEYS.replace(' source = "ours" },', ' kind = "internal", source = "ours" },'),
+        '"RK1"',
+        ["SSSE", "the key of kind internal is declared twice"],
+    ),
+    "MAC under a key that makes none": ('write = "key:UK1"', 'write = "mac:UK1"', "mac:UK1", ["not declared: mac:UK1"]),
+    "authentication with a key for MACs": (
+        'id = "02"',
+        'id = "02", kind = "maintenance"',
+        'write = "key:UK1"',
+        ["SSSE/EF05", "not declared: key:UK1 (RK1?)"],
+    ),
+    "rule of a field": (UINT, UINT + ' read = "pin",', "EF07", ["the fields of SSSE/EF07 must have the rules"]),
+    "no security": (SECURITY, "", "", ["security: the key is missing"]),
+    "security is no table": (SECURITY, "security = 1\n", "security", ["security: a table is needed"]),
+    "unknown in security": ('cipher = "sm4"', 'cypher = "sm4"', "cypher", ["security: unknown key cypher (cipher?)"]),
+    "cipher": ('cipher = "sm4"', 'cipher = "des"', '"des"', ["security cipher", "'3des' or 'sm4'"]),
+    "template": ('"atr-last-8"', '"atr-8"', '"atr-8"', ["security card_factor", "'atr-t8-td'"]),
+    "no tries": ("key_tries = 3", "key_tries = 0", "key_tries", ["security key_tries", "greater than"]),
+    "too many tries": ("pin_tries = 6", "pin_tries = 16", "pin_tries", ["security pin_tries", "less than"]),
+    "odd digits": ("pin_digits = 6", "pin_digits = 5", "pin_digits", ["security pin_digits", "multiple of 2"]),
+    "initial PIN": ('["123456"]', '["123456", "88888"]', "initial_pins", ["security", "6 digits each"]),
+    "no initial PIN": ('["123456"]', "[]", "initial_pins", ["security initial_pins"]),
+    "no source of security": ('source = "ours"\n\n[[', "[[", "[security]", ["security source: the key is missing"]),
+    "permit": ('protocol = "T=0"', 'protocol = "T=0"\npermit = "secret"', "secret", ["permit", "'sealed' or 'open'"]),
+    "permit slot without a key": (
+        '"photo"\n',
+        '"permit-slot"\n',
+        '"SSSE"',
+        ["SSSE has permit slots", 'permit = "open"'],
+    ),
     # numbers, tags, names
     "gap": (MORE, MORE.replace("number = 2", "number = 5"), "number = 5", ["tag 4E should have number 2"]),
     "gap after repeated ones": (

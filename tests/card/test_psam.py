@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from juying.card.access import Access
+from juying.card.apdu import Command, select_aid, select_fid
+from juying.card.atr import historical_bytes
 from juying.card.card_keys import card_key
+from juying.card.channel import Channel
 from juying.card.pcsc import open_card
 from juying.card.psam import PsamKeys, psam_factors
+from juying.card.ssc import SSSE_AID, SscCard
+from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.psam import PsamKey, VirtualPsam
 from juying.card.virtual.transport import LocalTransport
 from juying.card.virtual.vpcd import VirtualReader
@@ -289,9 +295,12 @@ def test_a_demonstration_psam_has_every_key_that_the_profiles_place_in_one(profi
     keys_with_a_place = [key for _, key in places(profiles)]
     assert len(keys_with_a_place) > 60
     for key in keys_with_a_place:
-        challenge = bytes(range(key.cipher.block))
-        expected = DemonstrationKeys().external_answer(key, challenge, ORIGINAL)
-        assert keys.external_answer(key, challenge, ORIGINAL) == expected, key.name
+        initial = bytes(range(key.cipher.block))
+        if key.psam_usage & 0x1F == 0x03:  # to unblock a PIN: a MAC and nothing else
+            assert keys.mac(key, initial, ORIGINAL) == DemonstrationKeys().mac(key, initial, ORIGINAL), key.name
+        else:
+            expected = DemonstrationKeys().external_answer(key, initial, ORIGINAL)
+            assert keys.external_answer(key, initial, ORIGINAL) == expected, key.name
 
 
 def test_no_two_keys_of_a_profile_share_a_place_in_a_psam(profiles):
@@ -502,20 +511,58 @@ def test_several_readers_share_one_psam(keys):
     assert wrong == []
 
 
-# through the real PC/SC service
+# a terminal with a PSAM and a card
 
 
-def test_a_psam_in_a_reader_opens_a_card(private_pcscd: PrivatePcscd, second_pcsc_reader: Slot, psam):
-    with VirtualReader(port=second_pcsc_reader.port) as reader:
-        reader.insert(psam)
+def issued(profile: Profile) -> VirtualCard:
+    """A card of 110100 with somebody's name on it."""
+    card = VirtualCard.blank(profile, region="110100")
+    file = profile.file("SSSE/EF06")
+    name = next(index for index, record in enumerate(file.slots) if record.field == "holder.registered_name")
+    card.memory.files["SSSE/EF06"][name][:] = file.slots[name].encode("ERIKSSON ANNA MARIA")
+    return card
+
+
+@pytest.mark.parametrize("profile", ["ssc-v1", "ssc-v2", "ssc-v3"])
+def test_a_terminal_with_a_psam_reads_the_name_on_every_generation(profile, profiles):
+    keys = PsamKeys.open(LocalTransport(VirtualPsam.demonstration(profiles, cities=["110100"])))
+    card = SscCard.open(LocalTransport(issued(load_profile(profile))), access=Access(keys=keys))
+    assert card.read().values["holder.registered_name"] == "ERIKSSON ANNA MARIA"
+
+
+def test_a_terminal_with_an_older_psam_reads_the_name_on_older_cards_only(profiles):
+    older = VirtualPsam.demonstration(profiles, cities=["110100"], without={"SSSE/RKSSSE"})
+    access = Access(keys=PsamKeys.open(LocalTransport(older)))
+    card = SscCard.open(LocalTransport(issued(load_profile("ssc-v2"))), access=access)
+    assert card.read().values["holder.registered_name"] == "ERIKSSON ANNA MARIA"
+    data = SscCard.open(LocalTransport(issued(load_profile("ssc-v3"))), access=access).read()
+    assert "holder.registered_name" not in data.values
+    assert any("RKSSSE" in str(problem.text) for problem in data.problems)
+
+
+def test_card_and_psam_in_two_readers_of_the_machine(
+    private_pcscd: PrivatePcscd, pcsc_reader: Slot, second_pcsc_reader: Slot, profiles: list[Profile]
+):
+    """The whole way by hand: refused, challenge, PSAM, EXTERNAL AUTHENTICATE, read."""
+    card, psam = issued(load_profile("ssc-v3")), VirtualPsam.demonstration(profiles, cities=["110100"])
+    with VirtualReader(port=pcsc_reader.port) as reader, VirtualReader(port=second_pcsc_reader.port) as psam_reader:
+        reader.insert(card)
+        psam_reader.insert(psam)
+        private_pcscd.wait_for_card(pcsc_reader.name, present=True)
         private_pcscd.wait_for_card(second_pcsc_reader.name, present=True)
-        with open_card(second_pcsc_reader.name) as transport:
-            assert (transport.atr, transport.protocol) == (psam.atr, "T=0")
-            keys = PsamKeys.open(transport)
-            assert keys.terminal_number == "410100813475"
-            for cipher in Cipher:
-                key, challenge = a_key(cipher), bytes(range(cipher.block))
-                answer = keys.external_answer(key, challenge, ORIGINAL)
-                secret = DemonstrationKeys().card_key(key)
-                assert authentication.verify_external(cipher, secret, challenge, answer)
-                assert keys.mac(key, challenge, bytes(500)) == mac.mac4(cipher, secret, bytes(500), challenge)
+        with open_card(pcsc_reader.name) as transport, open_card(second_pcsc_reader.name) as psam_transport:
+            assert (psam_transport.atr, psam_transport.protocol) == (psam.atr, "T=0")
+            keys = PsamKeys.open(psam_transport)
+            assert keys.terminal_number == "331000000001"
+            channel = Channel(transport)
+            channel.send(select_aid(SSSE_AID, fci=False))
+            channel.send(select_fid(0xEF06, fci=False))
+            read_name = Command(0x00, 0xB2, 0x02, 0x04, b"", 0x20)
+            with pytest.raises(StatusError) as refused:
+                channel.send(read_name)
+            assert refused.value.sw == 0x6982
+            key = card_key(card.profile, "SSSE", "RKSSSE", historical=historical_bytes(transport.atr), city="110100")
+            challenge = channel.send(Command(0x00, 0x84, 0x00, 0x00, b"", 0x10))
+            answer = keys.external_answer(key, challenge, b"")
+            channel.send(Command(0x00, 0x82, 0x00, 0x0A, answer))
+            assert channel.send(read_name)[2:].rstrip(b"\0") == b"ERIKSSON ANNA MARIA"

@@ -3,14 +3,23 @@
 import random
 from datetime import date
 
+from juying.card.access import Access
 from juying.card.contents import CardContents
+from juying.card.pin import typed_pin
 from juying.card.virtual.card import VirtualCard
 from juying.codec.profile import load_profile
 from juying.codec.spec import File, Profile
+from juying.crypto.keys import DemonstrationKeys
 from juying.model import CardIdentity
 from tests import people
 
 PROFILES = ("ssc-v1", "ssc-v2", "ssc-v3")
+PIN = "123456"
+"""What a virtual card leaves the factory with."""
+
+EVERYTHING = Access(keys=DemonstrationKeys(), pin=typed_pin(lambda: PIN))
+"""All keys and the PIN: some files cannot be read with the keys alone."""
+
 PHOTO = b"\xff\xd8" + bytes(range(256)) * 12 + b"\xff\xd9"
 
 

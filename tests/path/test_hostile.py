@@ -23,7 +23,7 @@ from juying.errors import CardRefused, DecodeError, ProtocolError, StatusError, 
 from tests.card.scripted import FunctionCard
 from tests.harness import PrivatePcscd, Slot
 from tests.path.conftest import Insert
-from tests.path.samples import PHOTO, PROFILES, RECORD, blank, contents
+from tests.path.samples import EVERYTHING, PHOTO, PROFILES, RECORD, blank, contents
 
 SLOT_B = "DF01/EF18"
 SIZE = load_profile("ssc-v3").file("SSSE/EF08").size
@@ -48,7 +48,7 @@ def spoiled(field: str, value: str, profile: str = "ssc-v3") -> tuple[VirtualCar
 
 def read(card: VirtualCard, insert: Insert) -> CardData:
     with insert(card) as transport:
-        return SscCard.open(transport).read(photo=True, everything=True)
+        return SscCard.open(transport, access=EVERYTHING).read(photo=True, everything=True)
 
 
 # Nonsense in the memory of an honest card
@@ -75,7 +75,7 @@ def test_a_record_that_makes_no_sense_is_a_problem_and_the_rest_is_read(
 ) -> None:
     card, address, index = spoiled(field, value, profile)
     with insert(card) as transport:
-        data = SscCard.open(transport).read(photo=True, everything=True)
+        data = SscCard.open(transport, access=EVERYTHING).read(photo=True, everything=True)
         assert SscCard.open(transport).value(field) is None
     assert field not in data.values
     assert [problem.where.partition(" ")[0] for problem in data.problems] == [address]

@@ -9,7 +9,7 @@ from juying.card.trace import Recorder, Replay, Trace
 from juying.card.writer import write_card
 from juying.codec.profile import load_profile
 from tests.path.conftest import Insert
-from tests.path.samples import PHOTO, PROFILES, RECORD, blank, contents
+from tests.path.samples import EVERYTHING, PHOTO, PROFILES, RECORD, blank, contents
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -17,13 +17,13 @@ def test_a_recorded_write_and_read_replay_the_same(profile: str, insert: Insert,
     card, wanted, path = blank(profile), contents(photo=PHOTO), tmp_path / "card.trace"
     with insert(card) as transport, Recorder(transport, load_profile(profile), path, masked=False) as recorder:
         plan = write_card(SscCard.open(recorder), wanted)
-        data = SscCard.open(recorder).read(photo=True, everything=True)
+        data = SscCard.open(recorder, access=EVERYTHING).read(photo=True, everything=True)
     trace = Trace.load(path)
     assert (trace.atr, trace.protocol, trace.masked) == (card.atr, card.profile.protocol, False)
     assert len(trace.exchanges) > 2 * len(plan.writes)
     with Replay(path) as replay:
         assert write_card(SscCard.open(replay), wanted) == plan
-        assert SscCard.open(replay).read(photo=True, everything=True) == data
+        assert SscCard.open(replay, access=EVERYTHING).read(photo=True, everything=True) == data
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -33,9 +33,9 @@ def test_a_masked_trace_replays_the_same_card_with_an_invented_person(
     path = tmp_path / "card.trace"
     with insert(blank(profile)) as transport, Recorder(transport, load_profile(profile), path) as recorder:
         write_card(SscCard.open(recorder), contents(photo=PHOTO))
-        data = SscCard.open(recorder).read(photo=True, everything=True)
+        data = SscCard.open(recorder, access=EVERYTHING).read(photo=True, everything=True)
     with Replay(path) as replay:
-        shown = SscCard.open(replay).read(photo=True, everything=True)
+        shown = SscCard.open(replay, access=EVERYTHING).read(photo=True, everything=True)
     assert shown.problems == data.problems == ()
     assert (shown.profile, shown.values.keys()) == (data.profile, data.values.keys())
     assert _structure(shown) == _structure(data)

@@ -1,4 +1,4 @@
-"""Pass phrases of key files: from the environment or a prompt, never an argument."""
+"""Pass phrases and PINs: from a file, the environment or a prompt, never an argument."""
 
 import os
 import sys
@@ -7,8 +7,13 @@ from pathlib import Path
 import typer
 
 from juying.errors import InputError
+from juying.text import Text
 
 PASSWORD = "JUYING_KEY_PASSWORD"  # noqa: S105 - the name of the variable
+KEYS_PASSPHRASE = "JUYING_KEYS_PASSPHRASE"  # noqa: S105
+TOKEN_PIN = "JUYING_TOKEN_PIN"  # noqa: S105
+
+_LONGEST = 1024
 
 
 def key_password(key: Path) -> str | None:
@@ -38,6 +43,49 @@ def new_password() -> str:
             "clear with --no-password",
         )
     return known or typer.prompt("新口令 / new pass phrase", hide_input=True, confirmation_prompt=True, err=True)
+
+
+def keys_pass_phrase(store: str, file: Path | None = None, *, new: bool = False) -> str:
+    """The pass phrase of a key store; of a ``new`` one it is asked for twice. Raises InputError."""
+    return _secret(KEYS_PASSPHRASE, Text("密钥库口令", "pass phrase of the key store"), store, file, twice=new)
+
+
+def token_pin(label: str) -> str:
+    """The PIN of a PKCS#11 token. Raises InputError."""
+    return _secret(TOKEN_PIN, Text("令牌 PIN", "PIN of the token"), label, None)
+
+
+def _secret(variable: str, title: Text, where: str, file: Path | None, *, twice: bool = False) -> str:
+    """From ``file``, the variable, the file that the variable with ``_FILE`` at its end names, or a prompt."""
+    named = os.environ.get(variable + "_FILE")
+    if file is None and variable in os.environ:
+        return os.environ[variable]
+    if file is not None or named:
+        return _first_line(file or Path(str(named)))
+    if not at_a_terminal():
+        raise InputError(
+            f"须有{title.zh}：请设环境变量 {variable} 或 {variable}_FILE（文件名）",
+            f"the {title.en} is needed: put it into the environment variable {variable}, or the name of a file with "
+            f"it into {variable}_FILE",
+            where=where,
+        )
+    return str(typer.prompt(f"{title} ({where})", hide_input=True, confirmation_prompt=twice, err=True))
+
+
+def _first_line(path: Path) -> str:
+    """What a file holds, without the end of its line; InputError when that is nothing, too much, or several lines."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LONGEST + 1).decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if not text or len(text) > _LONGEST or "\n" in text:
+        raise InputError(
+            "口令文件须能读，且恰有一行 UTF-8 文字",
+            "the file has to be readable and hold one line of UTF-8",
+            where=str(path),
+        )
+    return text
 
 
 def at_a_terminal() -> bool:

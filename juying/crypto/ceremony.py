@@ -5,6 +5,7 @@ value of its own, made as that of a key, so that a slip of the pen is found at o
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -212,6 +213,25 @@ class ComponentFile:
         return f"ComponentFile({self.name}, {self.kind}, {self.number} of {self.of})"
 
 
+def join(files: Sequence[ComponentFile]) -> StoredKey:
+    """The key of all its component files, in any order. InputError when some are missing, or of another key."""
+    first = files[0]
+    same = all(_whose(file) == _whose(first) for file in files)
+    if not same or sorted(file.number for file in files) != list(range(1, first.of + 1)):
+        raise InputError(
+            f"须有同一密钥的全部 {first.of} 个分量，各一个",
+            f"all {first.of} components of one key are needed, each once",
+            where=first.name,
+        )
+    with Joining(first.kind, first.of) as joining:
+        for file in files:
+            joining.add(file.component, file.check_value)
+        key = StoredKey.symmetric(first.name, first.kind, joining.key(), city=first.city)
+    if key.check_value != first.key_check_value:
+        raise InputError("分量合成的密钥校验值不符", "the check value of the joined key differs", where=first.name)
+    return key
+
+
 def parse_component(text: str) -> bytearray:
     """Hexadecimal digits as people type them, in groups or not; InputError, which repeats nothing, for others."""
     try:
@@ -223,6 +243,10 @@ def parse_component(text: str) -> bytearray:
 def grouped(component: bytes | bytearray) -> str:
     """A component as people write it down: groups of four digits."""
     return component.hex(" ", 2).upper()
+
+
+def _whose(file: ComponentFile) -> tuple[object, ...]:
+    return file.name, file.kind, file.city, file.of, file.key_check_value
 
 
 def _add(key: bytearray, component: bytearray) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from juying.errors import InputError, KeyUseError
 
@@ -70,12 +70,12 @@ class KeyState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StoredKey:
-    """A key and what is known of it; `repr` shows no material.
+class KeyInfo:
+    """What is known of a key, wherever it is.
 
     ``name`` is application and key for keys of cards (``DF01/UK7``). ``city`` is six digits, or empty for a root key
     that the keys of all cities come from, and for kinds that have no city. ``check_value`` are three bytes (a block of
-    zeros, enciphered) or, of signing keys, the kid. ``public_key`` is that of a signing key as `VerifyKey` takes it.
+    zeros, enciphered) or, of signing keys, the kid; empty where nobody tells.
     """
 
     name: str
@@ -83,8 +83,30 @@ class StoredKey:
     city: str = ""
     version: int = 1
     state: KeyState = KeyState.CURRENT
-    created: datetime
     check_value: bytes
+
+    @property
+    def identity(self) -> tuple[str, KeyKind, str]:
+        """What all versions of a key share."""
+        return self.name, self.kind, self.city
+
+    @property
+    def title(self) -> str:
+        """Name, kind and city, for messages."""
+        return " ".join(filter(None, self.identity))
+
+
+AKey = TypeVar("AKey", bound=KeyInfo)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredKey(KeyInfo):
+    """A key with its material, which `repr` does not show.
+
+    ``public_key`` is that of a signing key as `VerifyKey` takes it.
+    """
+
+    created: datetime
     public_key: bytes = b""
     material: bytearray = field(repr=False)
 
@@ -149,16 +171,6 @@ class StoredKey:
             return cls.signing(name, _new_private_key(kind), version=version)
         return cls.symmetric(name, kind, bytearray(secrets.token_bytes(kind.length)), city=city, version=version)
 
-    @property
-    def identity(self) -> tuple[str, KeyKind, str]:
-        """What all versions of a key share."""
-        return self.name, self.kind, self.city
-
-    @property
-    def title(self) -> str:
-        """Name, kind and city, for messages."""
-        return " ".join(filter(None, (self.name, self.kind, self.city)))
-
     def signer(self) -> "SoftwareSigner":
         """The key at work; KeyUseError when it signs nothing."""
         if not self.kind.signs:
@@ -218,21 +230,7 @@ class KeySet:
         self, name: str, *, kind: KeyKind | None = None, city: str | None = None, state: KeyState = KeyState.CURRENT
     ) -> StoredKey:
         """The only key with this name, and this kind and city when they are given; else KeyUseError."""
-        found = [
-            key
-            for key in self._keys
-            if key.name == name and key.state is state and kind in (None, key.kind) and city in (None, key.city)
-        ]
-        if len(found) == 1:
-            return found[0]
-        asked = " ".join(filter(None, (name, kind, city)))
-        if found:
-            raise KeyUseError(
-                "有多个同名密钥，请指明种类和城市",
-                "there are several keys of this name: say which kind and which city",
-                where=asked,
-            )
-        raise KeyUseError("密钥库中没有这个密钥", "the key store has no such key", where=asked)
+        return find(self._keys, name, kind=kind, city=city, state=state)
 
     def add(self, key: StoredKey, *, new_version: bool = False) -> StoredKey:
         """Add a key; the one that is now in the set, whose version may be a higher one.
@@ -280,6 +278,32 @@ class KeySet:
         if any((held.identity, held.state) == (key.identity, key.state) for held in self._keys):
             raise InputError("密钥重复", "a key is there twice", where=key.title)
         self._keys.append(key)
+
+
+def find(
+    keys: Iterable[AKey],
+    name: str,
+    *,
+    kind: KeyKind | None = None,
+    city: str | None = None,
+    state: KeyState = KeyState.CURRENT,
+) -> AKey:
+    """The only one of ``keys`` with this name, and this kind and city when they are given; else KeyUseError."""
+    found = [
+        key
+        for key in keys
+        if key.name == name and key.state is state and kind in (None, key.kind) and city in (None, key.city)
+    ]
+    if len(found) == 1:
+        return found[0]
+    asked = " ".join(filter(None, (name, kind, city)))
+    if found:
+        raise KeyUseError(
+            "有多个同名密钥，请指明种类和城市",
+            "there are several keys of this name: say which kind and which city",
+            where=asked,
+        )
+    raise KeyUseError("密钥库中没有这个密钥", "the key store has no such key", where=asked)
 
 
 def check_value(kind: KeyKind, material: bytes | bytearray) -> bytes:

@@ -11,11 +11,10 @@ import struct
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from juying.crypto.key_set import KeyKind, KeyState, StoredKey
+from juying.crypto.key_set import KeyInfo, KeyKind, KeyState, StoredKey
 from juying.errors import InputError, KeyUseError
 
 if TYPE_CHECKING:
@@ -26,18 +25,6 @@ _ED25519 = bytes.fromhex("06032b6570")
 _ED25519_NAME = bytes.fromhex("130c656477617264733235353139")  # as older tokens have it
 _CARD_LABEL = re.compile(r"(\d{6}|root)/(.+)", re.ASCII)
 _KINDS = (KeyKind.TDES, KeyKind.ES256, KeyKind.ED25519)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenKey:
-    """A key in a token, as `StoredKey` describes one in a file. ``check_value`` is empty where the token tells none."""
-
-    name: str
-    kind: KeyKind
-    city: str
-    version: int
-    state: KeyState
-    check_value: bytes
 
 
 class _Found(NamedTuple):
@@ -107,7 +94,7 @@ class Token:
         """The label."""
         return f"Token({self.label!r})"
 
-    def __iter__(self) -> Iterator[TokenKey]:
+    def __iter__(self) -> Iterator[KeyInfo]:
         """The keys in it that we can use, by label, the current version of each before those that it replaced."""
         from pkcs11 import ObjectClass
 
@@ -120,7 +107,7 @@ class Token:
                     continue
                 same = before is not None and (before.label, before.kind) == (found.label, found.kind)
                 rows.append(
-                    TokenKey(
+                    KeyInfo(
                         name=name,
                         kind=found.kind,
                         city=city,
@@ -178,7 +165,7 @@ class Token:
             )
         return found.kind, found.thing, point
 
-    def add(self, key: StoredKey, *, new_version: bool = False) -> TokenKey:
+    def add(self, key: StoredKey, *, new_version: bool = False) -> KeyInfo:
         """Put a key into the token, as `KeySet.add` does into a set; ``key`` stays the caller's to wipe.
 
         InputError when it is there and no new version is wanted; KeyUseError for kinds that PKCS#11 does not have.
@@ -190,7 +177,7 @@ class Token:
                     self._session.create_object(attributes)
             return self._made(label, key.kind, version)
 
-    def generate(self, name: str, kind: KeyKind, *, city: str = "", new_version: bool = False) -> TokenKey:
+    def generate(self, name: str, kind: KeyKind, *, city: str = "", new_version: bool = False) -> KeyInfo:
         """Make a fresh random key in the token. Raises as `add` does."""
         from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag
 
@@ -256,9 +243,8 @@ class Token:
             )
         return label, max((found.version for found in same), default=0) + 1
 
-    def _made(self, label: str, kind: KeyKind, version: int) -> TokenKey:
-        city, name = _card_name(label) if kind.is_of_cards else ("", label)
-        return next(key for key in self if (key.name, key.kind, key.city, key.version) == (name, kind, city, version))
+    def _made(self, label: str, kind: KeyKind, version: int) -> KeyInfo:
+        return next(key for key in self if (_label(*key.identity), key.kind, key.version) == (label, kind, version))
 
     def _find(self, object_class: "ObjectClass", label: str | None = None) -> list[_Found]:
         """The keys of a class that are of a kind of ours, by label, the highest version first."""

@@ -20,6 +20,17 @@ title = { zh = "掩码测试", en = "masking test" }
 version = "2.00"
 protocol = "T=1"
 historical = "00814A59028602000000000000"
+permit = "open"
+
+[security]
+cipher = "3des"
+city_factor = "city-sx"
+card_factor = "atr-last-8"
+key_tries = 15
+pin_tries = 6
+pin_digits = 6
+initial_pins = ["123456"]
+source = "ours"
 
 [[application]]
 name = "A"

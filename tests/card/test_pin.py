@@ -69,7 +69,7 @@ def test_it_can_be_changed_without_being_verified_before() -> None:
 @pytest.mark.parametrize("digits", ["", "12345", "1234567", "12345a", "１２３４５６", "12 456", "-12345"])
 def test_what_cannot_be_a_pin_is_not_sent_and_not_repeated_in_the_message(digits: str) -> None:
     line, _ = channel()
-    with pytest.raises(InputError, match="six digits|6 digits") as error:
+    with pytest.raises(InputError, match="6 digits") as error:
         TypedPin(lambda: digits, line).verify()
     assert not digits or digits not in str(error.value)
     with pytest.raises(InputError):

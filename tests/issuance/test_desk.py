@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from juying.card.apdu import update_record
 from juying.card.monitor import EventKind, ReaderEvent, ReaderMonitor
+from juying.card.ssc import SscCard
 from juying.card.transport import Transport
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.image import load_card
@@ -208,9 +210,9 @@ def virtual() -> VirtualBlanks:
 
 
 def write_the_sex(transport: Transport) -> None:
-    transport.transmit(bytes.fromhex("00A404000F7378312E73682EC9E7BBE1B1A3D5CF"))
-    transport.transmit(bytes.fromhex("00A4000002EF06"))
-    assert transport.transmit(bytes.fromhex("00DC0404030A0132")) == b"\x90\x00"
+    card = SscCard.open(transport)
+    file = card.profile.file("SSSE/EF06")
+    card.write(file, file.write, update_record(4, bytes.fromhex("0A0132")), where="test")
 
 
 def test_a_virtual_card_is_new_and_then_the_same(virtual: VirtualBlanks, tmp_path: Path) -> None:

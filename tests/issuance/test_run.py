@@ -57,6 +57,8 @@ def blanks() -> VirtualBlanks:
 class Faulty:
     """A supply of cards that fails as told: one exception, or None for a good card, after the other."""
 
+    access = None
+
     def __init__(self, *faults: Exception | None, attempts: int = 1) -> None:
         self.attempts = attempts
         self._faults = list(faults)

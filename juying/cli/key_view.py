@@ -4,18 +4,13 @@ from collections.abc import Iterable
 from datetime import timedelta, timezone
 from typing import Any
 
-from juying.cli.output import console
-from juying.crypto.key_set import KeyInfo, KeyKind, KeyState, StoredKey
+from juying.cli.plain import Cell, print_line, print_rows
+from juying.crypto.key_set import KeyInfo, KeyState, StoredKey
 from juying.text import Text
 
 _CHINA = timezone(timedelta(hours=8))
-_USE = {
-    KeyKind.TRANSPORT: Text("传输", "transport"),
-    KeyKind.ES256: Text("签名", "signing"),
-    KeyKind.ED25519: Text("签名", "signing"),
-    KeyKind.SM2: Text("签名", "signing"),
-}
-_CITY, _ROOT, _NONE = Text("卡", "cards"), Text("卡（根密钥）", "cards (root)"), "-"
+_HEADINGS = ("名称 name", "算法 kind", "城市 city", "版本 version", "校验值 check value", "日期 date", "状态 state")
+_ROOT, _NONE = "根 root", "-"
 _STATE = {KeyState.CURRENT: Text("现用", "current"), KeyState.PREVIOUS: Text("上一版", "previous")}
 
 
@@ -34,22 +29,17 @@ def key_dict(key: KeyInfo) -> dict[str, Any]:
 
 def show_keys(keys: Iterable[KeyInfo], title: Text) -> None:
     """Keys as a table."""
-    from rich.table import Table
+    print_line(str(title), "bold")
+    print_rows([[Cell(heading, "dim") for heading in _HEADINGS], *(_row(key) for key in keys)])
 
-    table = Table(title=str(title), title_justify="left")
-    for heading in ("名称\nname", "用途\nuse", "算法\nkind", "城市\ncity", "版本\nversion"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("校验值\ncheck value", "状态\nstate", "日期\ndate"):
-        table.add_column(heading, overflow="fold")
-    for key in keys:
-        table.add_row(
-            key.name,
-            str(_USE.get(key.kind) or (_CITY if key.city else _ROOT)),
-            key.kind,
-            key.city or _NONE,
-            str(key.version),
-            key.check_value.hex().upper() or _NONE,
-            str(_STATE[key.state]),
-            f"{key.created.astimezone(_CHINA):%Y-%m-%d}" if isinstance(key, StoredKey) else _NONE,
-        )
-    console().print(table)
+
+def _row(key: KeyInfo) -> list[Cell]:
+    return [
+        Cell(key.name, "bold"),
+        Cell(key.kind.value),
+        Cell(key.city or (_ROOT if key.kind.is_of_cards else _NONE)),
+        Cell(str(key.version)),
+        Cell(key.check_value.hex().upper() or _NONE),
+        Cell(f"{key.created.astimezone(_CHINA):%Y-%m-%d}" if isinstance(key, StoredKey) else _NONE),
+        Cell(str(_STATE[key.state]), "" if key.state is KeyState.CURRENT else "dim"),
+    ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from juying.crypto.signing import SoftwareSigner
 
 MAX_KEYS = 4096
+LAST_VERSION = 0xFFFF
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _CITY = re.compile(r"(\d{6})?", re.ASCII)
 
@@ -111,7 +112,7 @@ class StoredKey(KeyInfo):
     material: bytearray = field(repr=False)
 
     def __post_init__(self) -> None:
-        """InputError when name, city or length are not what they may be; none of them is repeated in it."""
+        """InputError when name, city, version or length are not what they may be, or the key is weak."""
         if not _NAME.fullmatch(self.name):
             raise InputError(
                 "密钥名称只能有字母、数字和 . _ / -，至多 64 个字符",
@@ -123,6 +124,8 @@ class StoredKey(KeyInfo):
                 "a city is six digits; transport and signing keys have none",
                 where=self.name,
             )
+        if not 0 < self.version <= LAST_VERSION:
+            raise InputError(f"版本为 1 至 {LAST_VERSION}", f"versions are 1 to {LAST_VERSION}", where=self.name)
         if len(self.material) != self.kind.length:
             raise InputError(
                 f"{self.kind} 密钥须为 {self.kind.length} 字节",

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import stat
 import sys
 import tty
@@ -26,7 +28,7 @@ from juying.crypto.keys import CardKey, DemonstrationKeys
 from juying.crypto.signing import Algorithm, SoftwareSigner, VerifyKey
 from juying.errors import InputError
 from tests.cli.conftest import Juying
-from tests.cli.desk import Done
+from tests.cli.desk import ROOT, Done
 from tests.crypto.softhsm import PIN, softhsm
 from tests.harness import PrivatePcscd, Slot
 
@@ -106,7 +108,7 @@ def test_the_table_names_the_keys(juying: Juying) -> None:
     made(juying, "--signing", "es256")
     listed = juying("keys", "list")
     assert listed.status == 0
-    for part in ("DF01/UK7", "3des", CITY, "check value", "issuer", "签名 / signing", "现用 / current"):
+    for part in ("DF01/UK7", "3des", CITY, "check value", "issuer", "ES256", "现用 / current"):
         assert part in listed.out
 
 
@@ -550,7 +552,7 @@ def test_a_token_has_to_be_written_rightly_and_its_library_be_named(juying: Juyi
 # Tokens.
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with softhsm(tmp_path_factory.mktemp("hsm"), "office") as library:
         yield library
@@ -640,3 +642,28 @@ def test_no_key_is_in_anything_that_the_commands_print(juying: Juying, two_offic
         for form in (secret.hex(), secret.hex(" ", 2), repr(secret)):
             assert form.lower() not in printed.lower()
     assert PHRASE not in printed
+
+
+# The manual.
+
+
+def alike(line: str) -> str:
+    """A line of a table without what is different each time."""
+    return re.sub(r"\b\d{4}-\d\d-\d\d\b", "DAY", re.sub(r"\b([0-9A-F]{8}|[0-9A-F]{6})  ", "VALUE  ", line))
+
+
+def test_what_the_manual_shows_is_what_comes(juying: Juying, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUYING_KEYS")
+    manual = (ROOT / "docs" / "keys.md").read_text("utf-8")
+    count = 0
+    for block in re.findall(r"```console\n(.*?)```", manual, re.DOTALL):
+        printed: list[str] = []
+        for line in block.splitlines():
+            if line.startswith("$ juying "):
+                ran = juying(*shlex.split(line)[2:])
+                assert ran.status == 0, line + ran.err
+                printed = [alike(row) for row in ran.out.splitlines()]
+                count += 1
+            elif not line.startswith(("$", "…")):
+                assert alike(line) in printed, line
+    assert count == 8

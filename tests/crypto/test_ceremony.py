@@ -180,7 +180,7 @@ def transport() -> StoredKey:
 def keys() -> list[StoredKey]:
     return [
         StoredKey.symmetric("DF01/UK7", KeyKind.TDES, bytearray(SECRET), city="331000"),
-        StoredKey.generate("DF01/UK7", KeyKind.SM4),
+        StoredKey.generate("DF01/UK7", KeyKind.SM4, version=3),
         StoredKey.generate("issuer", KeyKind.SM2),
     ]
 
@@ -191,7 +191,7 @@ def test_wrapped_keys_arrive_whole(transport: StoredKey, keys: list[StoredKey]) 
     arrived = unwrap_keys(transport, data)
     for sent, got in zip(keys, arrived, strict=True):
         assert bytes(got.material) == bytes(sent.material)
-        assert got.identity == sent.identity
+        assert (got.identity, got.version) == (sent.identity, sent.version)
         assert (got.check_value, got.public_key) == (sent.check_value, sent.public_key)
     signer = arrived[2].signer()
     assert VerifyKey(signer.public_key, signer.algorithm).verify(signer.sign(b"m"), b"m")
@@ -260,7 +260,15 @@ def test_what_is_no_file_of_wrapped_keys_is_refused(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"kind": "des"}, {"wrapped": "00" * 24}, {"wrapped": "zz"}, {"check_value": "000000"}, {"name": ""}, {"more": 1}],
+    [
+        {"kind": "des"},
+        {"wrapped": "00" * 24},
+        {"wrapped": "zz"},
+        {"check_value": "000000"},
+        {"name": ""},
+        {"version": 0},
+        {"more": 1},
+    ],
     ids=str,
 )
 def test_contents_under_the_right_key_are_checked_too(

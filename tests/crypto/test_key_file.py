@@ -250,13 +250,14 @@ DESCRIPTION = {
         strict.write([{**DESCRIPTION, "created": "soon"}]) + b"\n" + SECRET,
         strict.write([{**DESCRIPTION, "check_value": "zz"}]) + b"\n" + SECRET,
         strict.write([{**DESCRIPTION, "version": "1"}]) + b"\n" + SECRET,
+        strict.write([{**DESCRIPTION, "version": 0}]) + b"\n" + SECRET,
         strict.write([{**DESCRIPTION, "name": ""}]) + b"\n" + SECRET,
         strict.write([DESCRIPTION]) + b"\n" + SECRET[:-1],
         strict.write([DESCRIPTION]) + b"\n" + SECRET + b"\0",
         strict.write([DESCRIPTION, DESCRIPTION]) + b"\n" + SECRET + SECRET,
         b'[{"name":"a","name":"a"}]\n',
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_contents_that_another_program_wrote_are_refused(
     path: Path, contents: bytes, monkeypatch: pytest.MonkeyPatch

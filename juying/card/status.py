@@ -1,6 +1,6 @@
 """Status words and what they mean to the person in front of the card.
 
-Sources: ISO 7816-4 for 61xx to 6Fxx; 9302, 9303, 9403 and 9406 as observed on social security and PBOC cards.
+Sources: ISO 7816-4 for 61xx to 6Fxx; 93xx and 94xx as observed on social security, PBOC and transport cards.
 """
 
 from juying.errors import InputError
@@ -88,12 +88,17 @@ _MEANINGS: dict[int, Text] = {
     0x6E00: Text("卡片不支持此命令类别", "the card does not support this class of commands"),
     0x6F00: Text("卡片内部错误，请取出卡片后重试", "internal error of the card; take it out and try again"),
     0x9302: Text("校验码（MAC）无效，可能用错了密钥", "invalid MAC; perhaps the wrong key was used"),
+    0x9301: Text("资金不足", "not enough money on the card"),
     0x9303: Text("应用或卡片已被永久锁定，请换卡", "the application or card is blocked for good; replace the card"),
+    0x9401: Text("资金不足", "not enough money on the card"),
+    0x9402: Text("交易计数器已到最大值，请换卡", "the transaction counter is at its end; replace the card"),
     0x9403: Text(
         "不支持此密钥索引：PSAM 卡可能不支持该功能",
         "key index not supported; the PSAM may lack this function",
     ),
     0x9406: Text("所需的 MAC 或 TAC 不可用", "the requested MAC or TAC is not available"),
+    0x9407: Text("复合应用的锁定标志已置位", "the record of the compound application is locked"),
+    0x9408: Text("钱包被灰锁，须先解扣", "the purse is grey-locked; it has to be released first"),
 }
 
 _FAMILIES: dict[int, Text] = {

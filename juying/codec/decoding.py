@@ -22,12 +22,12 @@ class Explained(NamedTuple):
 def decode_file(file: File, raw: bytes) -> list[Explained]:
     """The records in ``raw``, explained.
 
-    For a linear file ``raw`` is one or more whole records, for a cyclic one a multiple of its record length, for a
-    transparent one its bytes from the beginning. Raises `DecodeError`.
+    For a linear file ``raw`` is one or more whole records (one, if its tag has two bytes), for a cyclic one a multiple
+    of its record length, for a transparent one its bytes from the beginning. Raises `DecodeError`.
     """
-    if file.kind is FileKind.TRANSPARENT:
+    if file.kind is FileKind.TRANSPARENT and not file.records:
         return [Explained("", str(file.title), _transparent(file, raw))]
-    if file.kind is FileKind.CYCLIC:
+    if file.kind is not FileKind.LINEAR:
         length = file.record_length
         if not raw or len(raw) % length:
             raise DecodeError(f"长度不是 {length} 的倍数", f"not a multiple of {length} bytes", where=file.address)
@@ -37,6 +37,9 @@ def decode_file(file: File, raw: bytes) -> list[Explained]:
             for number, row in enumerate(rows, 1)
             for record, value in zip(file.records, row, strict=True)
         ]
+    record = file.identify(raw)
+    if record is not None and (record.tag or 0) > 0xFF:
+        return [Explained(f"{record.tag:04X}", str(record.title), _content(record, record.decode(raw)))]
     entries = []
     for tag, value in tlv.parse(raw):
         item = file.decode_records([tlv.build([(tag, value)])])[0]

@@ -5,6 +5,7 @@ The other half of `juying.codec.spec`, which holds what records are part of.
 
 import functools
 import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -115,7 +116,8 @@ class Record(Stored):
 
     ``length`` counts the bytes of the value, without tag and length byte; it may be left out where it follows from
     the type. ``continues`` names the tag whose text overflows into this record. Records of a linear file have
-    ``tag`` and ``number``, parts a ``tag``, fields of a cyclic record neither.
+    ``tag`` and ``number``, fields of a cyclic record neither. The parts of a list each have a ``tag``, or none has
+    and they stand one after the other. A tag of two bytes is the identifier of a transport record.
     """
 
     type: FieldType
@@ -129,8 +131,11 @@ class Record(Stored):
     @field_validator("tag", "continues")
     @classmethod
     def _check_tag(cls, tag: int | None) -> int | None:
-        if tag is not None and not 0x01 <= tag <= 0xFE:
-            raise broken("标签应在 01 与 FE 之间", "a tag lies between 01 and FE")
+        if tag is not None and not (0x01 <= tag <= 0xFE or 0x0100 <= tag <= 0xFEFF):
+            raise broken(
+                "标签应在 01 与 FE 之间，或为两字节标识",
+                "a tag lies between 01 and FE, or is an identifier of two bytes",
+            )
         return tag
 
     @field_validator("length")
@@ -138,7 +143,9 @@ class Record(Stored):
     def _settle_length(cls, length: int, info: ValidationInfo) -> int:
         if "type" not in info.data or "parts" not in info.data:
             return length  # they are wrong themselves
-        natural = FIXED_LENGTHS.get(info.data["type"]) or sum(2 + part.length for part in info.data["parts"])
+        natural = FIXED_LENGTHS.get(info.data["type"]) or sum(
+            part.length + 2 * (part.tag is not None) for part in info.data["parts"]
+        )
         settled = length or natural
         if natural not in (0, settled) or not 0 < settled <= 0xFF:
             raise broken("长度缺失或与类型不符", "the length is missing or does not suit the type")
@@ -148,10 +155,13 @@ class Record(Stored):
     def _check_parts(self) -> Self:
         if (self.type is FieldType.LIST) != bool(self.parts):
             raise broken("list 类型须有 parts，其他类型没有", "type list has parts, other types have none")
-        if any(part.tag is None or part.parts or part.number or part.repeat > 1 for part in self.parts):
+        tagged = {part.tag is not None for part in self.parts}
+        if len(tagged) > 1 or any(
+            (part.tag or 0) > 0xFF or part.parts or part.number or part.repeat > 1 for part in self.parts
+        ):
             raise broken(
-                "parts 各有标签，没有 number、repeat 和自己的 parts",
-                "each of the parts has a tag, and neither number nor repeat nor parts of its own",
+                "parts 各有一字节标签或都没有标签，没有 number、repeat 和自己的 parts",
+                "each of the parts has a tag of one byte, or none has; none has number, repeat or parts of its own",
             )
         return self
 
@@ -161,7 +171,13 @@ class Record(Stored):
 
     @functools.cached_property
     def _head(self) -> bytes:
-        return bytes((self.tag or 0, self.length))
+        tag = self.tag or 0
+        return tag.to_bytes(1 + (tag > 0xFF)) + bytes((self.length,))
+
+    @functools.cached_property
+    def _packed(self) -> bool:
+        """Whether this is a list whose parts have no tags."""
+        return bool(self.parts) and self.parts[0].tag is None
 
     def encode_value(self, content: Content) -> bytes:
         """The value bytes, without tag and length. Raises `InputError` for what does not fit."""
@@ -171,13 +187,20 @@ class Record(Stored):
             return b"\xff" * self.length
         if not isinstance(content, tuple) or len(content) != len(self.parts):
             raise InputError(f"需要 {len(self.parts)} 个值的列表", f"a list of {len(self.parts)} values is needed")
-        return b"".join(part.encode(value) for part, value in zip(self.parts, content, strict=True))
+        pairs = zip(self.parts, content, strict=True)
+        if self._packed:
+            return b"".join(part.encode_value(value) for part, value in pairs)
+        return b"".join(part.encode(value) for part, value in pairs)
 
     def decode_value(self, raw: bytes) -> Content:
         """The value in ``raw``, or `None` if it was never written. Raises `DecodeError`."""
         if not self.parts:
             return self._codec[1](raw)
-        if not raw.strip(b"\xff") or not raw.strip(b"\x00"):
+        if not raw.strip(b"\xff"):
+            return None
+        if self._packed:
+            return tuple(part._codec[1](value) for part, value in cut(raw, self.parts))
+        if not raw.strip(b"\x00"):
             return None
         found = tlv.parse(raw)
         if [(tag, len(value)) for tag, value in found] != [(part.tag, part.length) for part in self.parts]:
@@ -193,10 +216,11 @@ class Record(Stored):
 
     def decode(self, record: bytes) -> Content:
         """The value of a whole record; `DecodeError` if it is another record or no such value."""
-        if record[:2] != self._head or len(record) != 2 + self.length:
+        start = len(self._head)
+        if record[:start] != self._head or len(record) != start + self.length:
             raise DecodeError("标签或长度与规格不符", "tag or length differ from the profile", where=self._place)
         try:
-            return self.decode_value(record[2:])
+            return self.decode_value(record[start:])
         except DecodeError as error:
             raise DecodeError(*error.text, where=f"{self._place} {error.where}".rstrip()) from None
 
@@ -208,3 +232,11 @@ class Record(Stored):
     @property
     def _place(self) -> str:
         return f"{self.tag:02X} {self.title.zh}" if self.tag else self.title.zh
+
+
+def cut(raw: bytes, fields: Sequence[Record]) -> Iterator[tuple[Record, bytes]]:
+    """Each of ``fields``, which stand one after the other, with its bytes; shorter at the end of what is there."""
+    start = 0
+    for field in fields:
+        yield field, raw[start : start + field.length]
+        start += field.length

@@ -9,7 +9,7 @@ V1, V2, V3 = (load_profile(name) for name in ("ssc-v1", "ssc-v2", "ssc-v3"))
 
 
 def test_names_and_versions() -> None:
-    assert profile_names() == ("ssc-v1", "ssc-v2", "ssc-v3")
+    assert profile_names() == ("ssc-v1", "ssc-v2", "ssc-v3", "tunion")
     assert [profile.version for profile in (V1, V2, V3)] == ["1.00", "2.00", "3.00"]
     for profile in (V1, V2, V3):
         record = profile.file("SSSE/EF05").record(0x03)

@@ -29,8 +29,10 @@ CERTIFICATES = V2.file("DF02/EF05")
 def test_record_round_trip(record: Record, data: st.DataObject) -> None:
     content = data.draw(record_contents(record))
     raw = record.encode(content)
-    assert raw[:2] == bytes((record.tag or 0, record.length))
-    assert len(raw) == 2 + record.length
+    tag = record.tag or 0
+    head = tag.to_bytes(2 if tag > 0xFF else 1) + bytes((record.length,))
+    assert raw[: len(head)] == head
+    assert len(raw) == len(head) + record.length
     assert record.decode(raw) == content
 
 

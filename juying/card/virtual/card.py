@@ -18,7 +18,9 @@ from juying.card.virtual.messaging import protected
 from juying.card.virtual.security import SECURITY
 from juying.card.virtual.session import AnswerError, Session
 from juying.card.virtual.tree import Command, Dedicated, Tree
+from juying.card.virtual.tunion import TransitIssue, add_transit, equip
 from juying.codec.spec import Profile
+from juying.codec.tunion.layout import has_transit, with_transit
 from juying.crypto.keys import CardKey
 from juying.errors import CardRemoved
 
@@ -88,6 +90,8 @@ class VirtualCard:
         self.on_change: Callable[[], None] | None = None
         self._seen = memory.changes
         self._tree = Tree(profile, memory)
+        if has_transit(memory.files):
+            equip(self._tree, memory)
         self._session: Session | None = None
         self._atr = answer_to_reset(profile.protocol, memory.historical)
         t0 = profile.protocol == "T=0"
@@ -105,6 +109,7 @@ class VirtualCard:
         serial: bytes | None = None,
         optional: Collection[str] = (),
         keys: Callable[[CardKey], bytes] | None = None,
+        transit: TransitIssue | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> "VirtualCard":
         """A card as it leaves the factory: card identifier and profile version written, all else blank.
@@ -112,10 +117,15 @@ class VirtualCard:
         ``region`` is the city (6 digits, GB/T 2260), ``serial`` 4 bytes (random if not given); both show in the
         identifier and at the end of the ATR, as observed on real cards. ``optional`` names the optional files
         (``"SSSE/EF0D"``) that this card has. ``keys`` makes the card's keys (16 bytes each), by default the public
-        demonstration keys; the PIN is the initial one. Raises `InputError`.
+        demonstration keys; the PIN is the initial one. With ``transit`` the chip carries the transport application
+        too, as cards of profile ``tunion`` do in any case. Raises `InputError`.
         """
         serial = random(4) if serial is None else serial
-        return cls(profile, factory_memory(profile, region, serial, optional, keys), random=random)
+        profile = profile if transit is None else with_transit(profile)
+        memory = factory_memory(profile, region, serial, optional, keys)
+        if has_transit(memory.files):
+            add_transit(memory, transit or TransitIssue())
+        return cls(profile, memory, random=random)
 
     def __repr__(self) -> str:
         """Profile and state; the contents may be personal."""
@@ -128,9 +138,11 @@ class VirtualCard:
 
     @property
     def state(self) -> Lifecycle:
-        """Blocked if so marked, personalised once it has a card number, else blank."""
+        """Blocked if so marked, personalised once it has a card number (a transport card has one), else blank."""
         if self.memory.blocked:
             return Lifecycle.BLOCKED
+        if ISSUER_FILE not in self.memory.files:
+            return Lifecycle.PERSONALISED
         index, record = issuer_record(self.profile, NUMBER_TAG)
         blank = bytes(self.memory.files[ISSUER_FILE][index]) == record.blank
         return Lifecycle.BLANK if blank else Lifecycle.PERSONALISED

@@ -33,6 +33,7 @@ from juying.card.virtual.memory import (
 from juying.codec.profile import load_profile, profile_names
 from juying.codec.security import MAXIMUM_TRIES
 from juying.codec.spec import Profile
+from juying.codec.tunion.layout import has_transit, with_transit
 from juying.crypto.block import KEY_LENGTH
 from juying.errors import DecodeError, InputError, ProfileError
 from juying.files import write_atomically
@@ -49,7 +50,7 @@ _TYPES: dict[str, type] = {
     "blocked": bool,
     "files": dict,
 }
-_TYPES_2: dict[str, type] = _TYPES | {"locks": dict, "pin": str, "keys": dict}
+_VERSIONS = {1: _TYPES, VERSION: _TYPES | {"locks": dict, "pin": str, "keys": dict}}
 _SECRET = re.compile(r"([0-9A-F]+) ([0-9]{1,2})/([0-9]{1,2})")
 """Value, tries left, tries allowed."""
 
@@ -85,6 +86,8 @@ def load_card(path: str | Path, *, profile: Profile | None = None, autosave: boo
     path = Path(path)
     document = _decode(_read(path), path)
     profile = profile or _named(document["profile"], path)
+    if has_transit(document["files"]):
+        profile = with_transit(profile)
     if (document["profile"], document["profile_version"]) != (profile.name, profile.version):
         raise ProfileError(
             f"虚拟卡的规格不是 {profile.name} {profile.version}",
@@ -125,9 +128,10 @@ def _decode(content: bytes, path: Path) -> dict[str, Any]:
         raise _malformed(path, "不是有效的 JSON", "not valid JSON") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _malformed(path, "不是虚拟卡文件", "not a virtual card")
-    if document.get("version") not in (1, VERSION):
+    version = document.get("version")
+    if type(version) is not int or version not in _VERSIONS:
         raise _malformed(path, f"只支持版本 1 至 {VERSION}", f"only versions 1 to {VERSION} are understood")
-    types = _TYPES if document["version"] == 1 else _TYPES_2
+    types = _VERSIONS[version]
     if document.keys() != types.keys():
         raise _malformed(path, "缺少键或有未知的键", "keys are missing or unknown")
     for key, kind in types.items():

@@ -170,7 +170,8 @@ def factory_memory(
         keys=factory_keys(profile, region, historical, keys),
         pin=factory_pin(profile),
     )
-    for tag, value in ((IDENTIFIER_TAG, place + RID + serial + b"\xff" * 4), (VERSION_TAG, profile.version)):
+    identity = ((IDENTIFIER_TAG, place + RID + serial + b"\xff" * 4), (VERSION_TAG, profile.version))
+    for tag, value in identity if ISSUER_FILE in memory.files else ():
         index, record = issuer_record(profile, tag)
         memory.files[ISSUER_FILE][index][:] = record.encode(value)
     return memory

@@ -95,14 +95,6 @@ class Tree:
         self.environment.by_sfi.setdefault(DIRECTORY_SFI, directory)
         self.environment.by_fid.setdefault(0xEF00 | DIRECTORY_SFI, directory)
 
-    def add(self, application: Application, memory: Memory) -> Dedicated:
-        """The directory of ``application``, put behind the others unless it is one of them."""
-        for known in self.applications:
-            if known.aid and known.aid == application.aid:
-                return known
-        self.applications += (_dedicated(application, memory),)
-        return self.applications[-1]
-
     def by_fid(self, fid: int) -> Dedicated | None:
         """The directory with this file identifier, the master file included."""
         if fid == self.root.fid:
@@ -165,11 +157,11 @@ def _control(kind: FileKind, fid: int, sfi: int, lengths: list[int]) -> bytes:
 
 
 def _directory(applications: tuple[Application, ...]) -> Elementary:
-    """One record 61 {4F AID, 50 label} for each application that has an AID."""
+    """One record 61 {4F AID, 50 label} for each application that has an AID and files."""
     records = [
         bytearray(_object(0x61, _object(0x4F, application.aid) + _object(0x50, _label(application.title))))
         for application in applications
-        if application.aid is not None
+        if application.aid is not None and application.files
     ]
     lengths = [len(record) for record in records]
     return Elementary(

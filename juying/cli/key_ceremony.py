@@ -61,11 +61,13 @@ def show(components: Sequence[ComponentFile]) -> None:
         number = f"{one.number}/{one.of}"
         tell(Text(f"请第 {number} 位保管人上前，其他人回避", f"holder {number} comes forward, all others look away"))
         _wait(Text("按回车显示", "Enter shows it"))
-        tell(f"{Text('分量', 'component')} {number}: {grouped(one.component)}")
-        tell(f"{Text('分量校验值', 'its check value')}: {one.check_value.hex().upper()}")
-        tell(f"{Text('密钥校验值', 'check value of the key')}: {one.key_check_value.hex().upper()}")
-        _wait(Text("抄好后按回车清屏", "Enter clears the screen once it is written down"))
-        _clear_screen()
+        try:
+            tell(f"{Text('分量', 'component')} {number}: {grouped(one.component)}")
+            tell(f"{Text('分量校验值', 'its check value')}: {one.check_value.hex().upper()}")
+            tell(f"{Text('密钥校验值', 'check value of the key')}: {one.key_check_value.hex().upper()}")
+            _wait(Text("抄好后按回车清屏", "Enter clears the screen once it is written down"))
+        finally:  # Ctrl-C too
+            _clear_screen()
 
 
 def save(components: Sequence[ComponentFile], folder: Path) -> None:

@@ -507,9 +507,11 @@ def test_a_fresh_key_is_stored_only_when_every_component_was_given_out(
 ) -> None:
     made(juying)
     before = Path(STORE).read_bytes()
-    people("")  # the first comes forward, and that is all
-    with screen(), pytest.raises(IndexError):
-        juying("keys", "ceremony", "root/KEY", "--kind", "sm4", "--split", "2")
+    people("")  # the first comes forward, sees a component, and that is all
+    with screen() as seen:
+        with pytest.raises(IndexError):
+            juying("keys", "ceremony", "root/KEY", "--kind", "sm4", "--split", "2")
+        assert "component 1/2" in seen(CLEAR)
     assert Path(STORE).read_bytes() == before
 
 

@@ -8,15 +8,33 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from juying.cli.gate import Audience, Lists, Nonce, PolicyFile, ReplayFile
-from juying.cli.options import Json, ProfileName, Reader, Replay, Root, Trust, Virtual, load_trust, open_transport
+from juying.cli.options import (
+    AskPin,
+    Json,
+    KeyStore,
+    PinFile,
+    ProfileName,
+    Reader,
+    Replay,
+    Root,
+    Trust,
+    Virtual,
+    load_trust,
+    open_access,
+    open_transport,
+)
 from juying.cli.output import Exit, print_json
 from juying.cli.plain import Cell, print_line, print_rows
-from juying.errors import InputError
+from juying.errors import CardRefused, InputError
 from juying.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from juying.card.access import Access
+    from juying.card.transport import Transport
+    from juying.card.tunion import TransitCard
+    from juying.credential.trust import TrustList
     from juying.credential.verdict import Verification
     from juying.services.adapter import Adapter
     from juying.services.asking import CheckResult
@@ -25,6 +43,9 @@ if TYPE_CHECKING:
 
 SECONDS = 10.0
 """For the whole question, unless the option says otherwise: nobody waits longer at a counter (our choice)."""
+
+TRANSIT = "transit"
+"""The service that asks about the transport application of a card."""
 
 
 def check(
@@ -59,6 +80,9 @@ def check(
     virtual: Virtual = None,
     replay: Replay = None,
     profile: ProfileName = None,
+    keys: KeyStore = None,
+    pin_file: PinFile = None,
+    ask_pin: AskPin = False,
     policy: PolicyFile = None,
     lists: Lists = None,
     audience: Audience = None,
@@ -71,6 +95,7 @@ def check(
     """这张卡或码在此处可用吗 / is it good for a service; exit status 0 eligible, 1 not, 3 undetermined (of several: 1
     before 3 before 0), 4 card fault.
     """
+    from juying.services.adapter import Closing
     from juying.services.asking import check as ask
     from juying.services.resilience import Deadline
 
@@ -78,12 +103,20 @@ def check(
         raise InputError("--deadline 须大于 0 秒，至多 600 秒", "--deadline has to be above 0 and at most 600 seconds")
     asked = _adapters(sites, what)
     if source is None:
-        presentation = _card(reader, virtual, replay, profile, trust, root, asked)
+        wants_transit = any(adapter.name.partition(".")[0] == TRANSIT for adapter in asked)
+        with (
+            open_access(keys, pin_file, ask_pin) as access,
+            open_transport(reader, virtual, replay) as transport,
+        ):
+            presentation = _card(transport, profile, access, load_trust(trust, root, required=False), wants_transit)
     elif reader or virtual or replay:
         raise InputError("卡和码只能给一个", "either a card or a code, not both")
     else:
         presentation = _code(source, trust, root, policy, lists, audience, nonce, replay_cache)
     result = ask(asked, presentation, now=datetime.now(UTC), deadline=Deadline.after(deadline))
+    for adapter in asked:
+        if isinstance(adapter, Closing):
+            adapter.close()
     _print(result, asked, as_json=json, alone=what != "all" and len(asked) == 1)
     return exit_status(result)
 
@@ -104,25 +137,46 @@ def _adapters(sites: Path | None, what: str) -> "Sequence[Adapter]":
 
 
 def _card(
-    reader: str | None,
-    virtual: Path | None,
-    replay: Path | None,
-    profile: str | None,
-    trust: Path | None,
-    root: Path | None,
-    asked: "Sequence[Adapter]",
+    transport: "Transport", profile: str | None, access: "Access | None", trust: "TrustList", wants_transit: bool
 ) -> "Presentation":
-    """The card that the options name, as read and with the state of its permit."""
+    """The card in the reader, with what it and its holder proved.
+
+    Its transport application is read only for a service that asks about it: it tells where somebody has been. A card
+    that has no other application is good enough then.
+    """
     from juying.card.ssc import SscCard
+    from juying.cli.labels import GENUINE
     from juying.codec.profile import load_profile
     from juying.services.presentation import Presentation
     from juying.services.reading import read_card
 
     layout = load_profile(profile) if profile else None
-    trusted = load_trust(trust, root, required=False)
-    with open_transport(reader, virtual, replay) as transport:
-        reading = read_card(SscCard.open(transport, layout), trusted, now=datetime.now(UTC))
-    return Presentation.from_chip(reading)
+    try:
+        card = SscCard.open(transport, layout, access)
+    except CardRefused:
+        transit = _transit(transport) if wants_transit else None
+        if transit is None:
+            raise
+        return Presentation(carrier="chip", chip_read=True, transit=transit)
+    reading = read_card(card, trust, now=datetime.now(UTC))
+    if reading.genuine is False:
+        text, _ = GENUINE[False]
+        raise CardRefused(*text, where=transport.name)
+    with_pin = access is not None and access.pin is not None
+    if with_pin:
+        card.verify_pin()
+    transit = _transit(transport) if wants_transit else None
+    return Presentation.from_chip(reading, pin_verified=with_pin, transit=transit)
+
+
+def _transit(transport: "Transport") -> "TransitCard | None":
+    from juying.card.channel import Channel
+    from juying.card.tunion import read_transit
+
+    try:
+        return read_transit(Channel(transport))
+    except CardRefused:
+        return None
 
 
 def _code(

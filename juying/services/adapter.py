@@ -14,7 +14,7 @@ is slow, away or confused: it answers UNDETERMINED.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from juying.text import Text
 
@@ -45,6 +45,14 @@ class Adapter(Protocol):
         self, presentation: "Presentation", *, now: datetime, deadline: "Deadline | None" = None
     ) -> "Verdict":
         """As `check`, for an event loop."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """An adapter that keeps connections open between questions has this as well."""
+
+    def close(self) -> None:
+        """Close them."""
 
 
 class Blocking(ABC):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from juying.card.tunion import TransitCard
 from juying.errors import InputError
 from juying.services import sites
 from juying.services.adapter import GROUP, Adapter, Blocking
@@ -20,6 +21,8 @@ from juying.text import Text
 
 STOPPED = threading.Event()
 """Set by nobody: what waits for it hangs."""
+CLOSED: list[str] = []
+"""The names of adapters that were closed."""
 
 
 @dataclass
@@ -41,7 +44,10 @@ class Pool(Blocking):
             Check("member", Outcome.PASS, "ok", Text("会员", "a member")),
             Check("swims", Outcome(self.does), self.does, Text("会游泳", "can swim")),
         ]
-        return Verdict.of(self.name, checks, evidence={"lane": 3}, now=now)
+        return Verdict.of(self.name, checks, evidence={"lane": 3, "transit": presentation.transit is not None}, now=now)
+
+    def close(self) -> None:
+        CLOSED.append(self.name)
 
 
 def pools(table: Mapping[str, Any]) -> list[Adapter]:
@@ -61,6 +67,24 @@ def hall(table: Mapping[str, Any]) -> Adapter:
     if "does" not in table:
         raise InputError("缺少 does", "does is missing", where="hall")
     return Pool(table["does"], "hall")
+
+
+class Bus(Blocking):
+    """Takes those who have money on their card."""
+
+    name, title = "transit", Text("公交", "bus")
+
+    def check(self, presentation: Presentation, *, now: datetime, deadline: Deadline | None = None) -> Verdict:
+        card = presentation.transit
+        if not isinstance(card, TransitCard):
+            return Verdict.unknown("transit", "no_card", Text("没有交通卡", "no transit card"), now=now)
+        good = card.balance_fen is not None and card.balance_fen > 0
+        money = Check("balance", Outcome.PASS if good else Outcome.FAIL, "ok", Text("余额", "balance"))
+        return Verdict.of("transit", [money], evidence={"balance_fen": card.balance_fen}, now=now)
+
+
+def bus(table: Mapping[str, Any]) -> Adapter:
+    return Bus()
 
 
 class Lake(Pool):

@@ -11,13 +11,14 @@ from typer.main import get_command
 
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.image import save_card
+from juying.card.virtual.tunion import TransitIssue
 from juying.cli.app import run
 from juying.cli.check import age_text, check
 from juying.cli.commands import Commands
 from juying.cli.output import exit_status
 from juying.codec.profile import load_profile
 from tests.cli.desk import Done, applicant, sheet
-from tests.services.installed import install
+from tests.services.installed import CLOSED, install
 
 CARD = ("--virtual", "out/JYX000010/card.vcard")
 CODE = "out/JYX000010/credential.txt"
@@ -137,6 +138,7 @@ def test_one_service_with_its_checks_and_evidence(ask: Check) -> None:
         "通过 pass member 会员 / a member",
         "未知 unknown swims 会游泳 / can swim",
         "lane: 3",
+        "transit: False",
         "无法判定 / undetermined",
     ]
 
@@ -176,6 +178,66 @@ def test_a_card_without_a_permit_may_still_be_good(ask: Check) -> None:
     done = ask("bath", "--virtual", "blank.vcard")
     assert done.status == 0
     assert "there is no work permit on the card" in done.out
+
+
+def transit_card(profile: str = "ssc-v3", balance: int = 500) -> tuple[str, str]:
+    save_card(VirtualCard.blank(load_profile(profile), transit=TransitIssue(balance_fen=balance)), "transit.vcard")
+    return "--virtual", "transit.vcard"
+
+
+@pytest.mark.parametrize("profile", ["ssc-v3", "tunion"])
+def test_the_transit_application_of_a_card_alone_or_beside_others(
+    ask: Check, monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    install(monkeypatch, transit="bus")
+    done = ask("transit", *transit_card(profile), "--json")
+    assert (done.status, done.document["evidence"]) == (0, {"balance_fen": 500})
+    assert done.document["proven"] == ["chip_read"]
+    assert done.document["permit"] == {"signature": "absent", "verdict": None}
+
+
+def test_only_transit_is_told_where_somebody_has_been(ask: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, transit="bus", pool="pools")
+    card = transit_card()
+    assert ask("pool", *pools("pass"), *card, "--json").document["evidence"]["transit"] is False
+    services = ask("all", *sites('[transit]\n[pool.x]\ndoes="pass"\n'), *card, "--json").document["services"]
+    assert [service["evidence"] for service in services] == [{"balance_fen": 500}, {"lane": 3, "transit": True}]
+
+
+def test_a_card_without_a_transit_application(ask: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, transit="bus")
+    assert ask("transit", *CARD).status == 3
+
+
+def test_a_transit_card_alone_is_good_for_nothing_else(ask: Check) -> None:
+    done = ask("bath", *transit_card("tunion"))
+    assert (done.status, done.out) == (4, "")
+    assert "not a social security card" in done.err
+
+
+def test_with_keys_the_chip_has_to_prove_that_it_is_no_copy(ask: Check) -> None:
+    done = ask("bath", *CARD, "--keys", "demo", "--json")
+    assert done.document["proven"] == ["chip_read", "chip_authenticated", "signature_valid"]
+    save_card(VirtualCard.blank(load_profile("ssc-v3"), keys=lambda key: bytes(range(16))), "copy.vcard")
+    done = ask("bath", "--virtual", "copy.vcard", "--keys", "demo")
+    assert (done.status, done.out) == (4, "")
+    assert "perhaps a copy" in done.err
+
+
+def test_a_pin_binds_the_holder(ask: Check) -> None:
+    Path("pin").write_text("123456", "utf-8")
+    assert "holder_bound" in ask("bath", *CARD, "--pin-file", "pin", "--json").document["proven"]
+    assert "holder_bound" not in ask("bath", *CARD, "--json").document["proven"]
+    Path("wrong").write_text("654321", "utf-8")
+    done = ask("bath", *transit_card(), "--pin-file", "wrong")
+    assert (done.status, done.out) == (4, "")
+    assert "654321" not in done.err
+
+
+def test_connections_are_closed_at_the_end(ask: Check) -> None:
+    CLOSED.clear()
+    ask("pool", *pools("pass", "fail"), CODE)
+    assert CLOSED == ["pool.site0", "pool.site1"]
 
 
 def test_the_layout_of_a_card_may_be_named(ask: Check) -> None:

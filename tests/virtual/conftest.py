@@ -1,6 +1,12 @@
-"""A small terminal and cards for the tests of the virtual card."""
+"""A small terminal and cards for the tests of the virtual card.
 
+Tests of structure, framing and faults use cards whose files are all free, so that they need no keys. Tests of access
+rules, keys and PIN use the profiles as they are, and a `KeyHolder`.
+"""
+
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -8,67 +14,51 @@ from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.faults import Fault
 from juying.codec.profile import load_profile
 from juying.codec.spec import Profile
+from tests.virtual.key_holder import SERIAL, KeyHolder, Terminal, guarded
 
-SERIAL = bytes.fromhex("99110145")
 PROFILES = ("ssc-v1", "ssc-v2", "ssc-v3")
 
 
-class Terminal:
-    """Speaks to a card as a reader does: fetches 61xx, repeats on 6Cxx; written apart from `juying.card.channel`."""
+@functools.cache
+def free_profile(name: str) -> Profile:
+    """A profile with all files free to read and to write."""
+    tables = load_profile(name).model_dump(by_alias=True, exclude_defaults=True)
+    return Profile.model_validate(_freed(tables))
 
-    def __init__(self, card: VirtualCard | Fault, protocol: str) -> None:
-        self.card = card
-        self.t0 = protocol == "T=0"
-        card.power_on()
 
-    def __call__(self, header: str, data: bytes = b"", le: int | None = None) -> tuple[bytes, int]:
-        """Response data and status word; ``le`` 0 asks for all."""
-        command = bytes.fromhex(header)
-        if data:
-            command += bytes((len(data),)) + data
-        if le is not None and not (self.t0 and data):
-            command += bytes((le,))
-        answer = self.card.transmit(command)
-        if answer[-2] == 0x6C:
-            answer = self.card.transmit(command[:-1] + answer[-1:])
-        collected = answer[:-2]
-        while answer[-2] == 0x61:
-            answer = self.card.transmit(bytes((0x00, 0xC0, 0x00, 0x00, answer[-1])))
-            collected += answer[:-2]
-        return collected, int.from_bytes(answer[-2:], "big")
-
-    def ok(self, header: str, data: bytes = b"", le: int | None = None) -> bytes:
-        """The data of a command that must succeed."""
-        body, sw = self(header, data, le)
-        assert sw == 0x9000, f"{header}: {sw:04X}"
-        return body
-
-    def sw(self, header: str, data: bytes = b"", le: int | None = None) -> str:
-        """The status word, as text."""
-        return f"{self(header, data, le)[1]:04X}"
-
-    def enter(self, profile: Profile, name: str) -> None:
-        """Select an application, by AID where it has one."""
-        application = profile.application(name)
-        if application.aid is not None:
-            self.ok("00A4040C", application.aid)
-        else:
-            self.ok("00A4000C", (application.fid or 0).to_bytes(2, "big"))
+def _freed(table: Any) -> Any:
+    if isinstance(table, list | tuple):
+        return [_freed(entry) for entry in table]
+    if not isinstance(table, dict):
+        return table
+    return {key: "free" if key in ("read", "write") else _freed(value) for key, value in table.items()}
 
 
 @pytest.fixture(params=PROFILES)
 def profile(request: pytest.FixtureRequest) -> Profile:
-    return load_profile(request.param)
+    return free_profile(request.param)
 
 
 @pytest.fixture
 def make() -> Callable[..., VirtualCard]:
-    """A blank card of a named profile, with the serial of the fact sheet's vector."""
+    """A blank card with the files of a named profile, all free, and the serial of the fact sheet's vector."""
 
-    def build(name: str = "ssc-v3", **options: object) -> VirtualCard:
-        return VirtualCard.blank(load_profile(name), serial=SERIAL, **options)
+    def build(name: str = "ssc-v3", **options: Any) -> VirtualCard:
+        return VirtualCard.blank(free_profile(name), serial=SERIAL, **options)
 
     return build
+
+
+@pytest.fixture(params=PROFILES)
+def holder(request: pytest.FixtureRequest) -> KeyHolder:
+    """Somebody with all keys, at a blank card of each profile as it is; nothing was shown to the card yet."""
+    return KeyHolder(guarded(request.param))
+
+
+@pytest.fixture(params=["ssc-v2", "ssc-v3"])
+def each_cipher(request: pytest.FixtureRequest) -> KeyHolder:
+    """As `holder`, at a card with 3DES and T=0 and at one with SM4 and T=1."""
+    return KeyHolder(guarded(request.param))
 
 
 @pytest.fixture

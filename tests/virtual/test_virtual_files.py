@@ -10,7 +10,7 @@ from juying.card.virtual.memory import issuer_record
 from juying.codec.profile import load_profile
 from juying.codec.spec import File, FileKind, Profile
 from juying.errors import InputError
-from tests.virtual.conftest import PROFILES
+from tests.virtual.conftest import PROFILES, free_profile
 
 RECORD_1 = bytes.fromhex("0110331000D15600000599110145FFFFFFFF")
 
@@ -18,7 +18,7 @@ RECORD_1 = bytes.fromhex("0110331000D15600000599110145FFFFFFFF")
 def files(kind: FileKind) -> list[Any]:
     return [
         pytest.param(profile, file, id=f"{profile.name}-{file.address}")
-        for profile in map(load_profile, PROFILES)
+        for profile in map(free_profile, PROFILES)
         for file in profile.files
         if file.kind is kind
     ]

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from juying.card.virtual import image
 from juying.card.virtual.card import Lifecycle, VirtualCard
 from juying.card.virtual.faults import TearAfterByte
+from juying.card.virtual.memory import Lock
 from juying.codec.profile import load_profile
 from juying.errors import CardRemoved, DecodeError, InputError, ProfileError
-from tests.virtual.conftest import SERIAL
+from tests.virtual.key_holder import INITIAL_PIN, PIN, SERIAL, KeyHolder, contents, guarded
 
 SELECT = bytes.fromhex("00A4040C0F7378312E73682EC9E7BBE1B1A3D5CF")
 NUMBER = bytes.fromhex("00DC072C0B0709") + b"A00000003"
@@ -43,8 +44,8 @@ def test_round_trip(card: VirtualCard, terminal: Any, path: Path) -> None:
     for row in (b"\x01", b"\x02"):
         terminal.ok("00E20040", row * 28)
     image.save_card(card, path)
-    loaded = image.load_card(path)
-    assert loaded.memory.files == card.memory.files
+    loaded = image.load_card(path, profile=card.profile)
+    assert contents(loaded) == contents(card)
     assert (loaded.atr, loaded.state, loaded.profile) == (card.atr, Lifecycle.PERSONALISED, card.profile)
     card.block()
     image.save_card(card, path)
@@ -67,7 +68,7 @@ def test_autosave_is_on_disk_before_the_answer(make: Callable[..., VirtualCard],
         image.bind(card, path)
     else:
         image.save_card(card, path)
-        card = image.load_card(path, autosave=True)
+        card = image.load_card(path, autosave=True, profile=card.profile)
     card.power_on()
     card.transmit(SELECT)
     before = path.stat().st_mtime_ns, path.read_bytes()
@@ -155,7 +156,10 @@ def test_size_is_limited(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (b'{"format": "juying-vcard", "format": "juying-vcard"}', "JSON"),
         (b"[]", "not a virtual card"),
         (b'{"format": "other"}', "not a virtual card"),
-        (b'{"format": "juying-vcard", "version": 2}', "version 1"),
+        (b'{"format": "juying-vcard", "version": 3}', "versions 1 to 2"),
+        (b'{"format": "juying-vcard", "version": [1]}', "versions 1 to 2"),
+        (b'{"format": "juying-vcard", "version": true}', "versions 1 to 2"),
+        (b'{"format": "juying-vcard", "version": 2}', "missing or unknown"),
         (b'{"format": "juying-vcard", "version": 1}', "missing or unknown"),
     ],
 )
@@ -171,7 +175,17 @@ def test_other_files_are_refused(path: Path, content: bytes, problem: str) -> No
     [
         ({"more": 1}, DecodeError, "unknown"),
         ({"blocked": 0}, DecodeError, "blocked has the wrong type"),
-        ({"version": True}, DecodeError, "version has the wrong type"),
+        ({"version": 1}, DecodeError, "keys are missing or unknown"),
+        ({"pin": "123456"}, DecodeError, "pin is not valid"),
+        ({"pin": "12345F 6/6"}, DecodeError, "pin has no digits"),
+        ({"pin": "1234 6/6"}, DecodeError, "pin is not valid"),
+        ({"pin": "123456 7/6"}, DecodeError, "pin is not valid"),
+        ({"pin": "123456 0/0"}, DecodeError, "pin is not valid"),
+        ({"pin": "123456 0/16"}, DecodeError, "pin is not valid"),
+        ({"keys": {}}, ProfileError, "keys of the virtual card do not suit"),
+        ({"locks": {"DF99": "blocked"}}, DecodeError, "locks names an unknown"),
+        ({"locks": {"DF01": "open"}}, DecodeError, "locks names an unknown"),
+        ({"locks": {"DF01": ["blocked"]}}, DecodeError, "locks names an unknown"),
         ({"historical": "00"}, DecodeError, "historical has the wrong length"),
         ({"historical": "zz"}, DecodeError, "historical is not hexadecimal"),
         ({"profile": "/etc/passwd"}, ProfileError, "does not come with juying"),
@@ -191,6 +205,50 @@ def test_changed_images_are_refused(
     """Whatever does not suit the profile is named."""
     path.write_text(json.dumps(document | change))
     with pytest.raises(error, match=problem):
+        image.load_card(path)
+
+
+@pytest.mark.parametrize("entry", ["00" * 15 + " 15/15", "00" * 16 + " 16/15", "0g" * 16 + " 1/1", "00" * 16, 5, None])
+def test_wrong_keys_are_refused_and_not_shown(path: Path, document: dict[str, Any], entry: object) -> None:
+    """The message names the key, and says nothing of what stands there."""
+    document["keys"]["DF01/UK7"] = entry
+    path.write_text(json.dumps(document))
+    with pytest.raises(DecodeError, match="keys DF01/UK7 is not valid") as caught:
+        image.load_card(path)
+    assert str(entry)[:10] not in str(caught.value)
+
+
+def test_secrets_counters_and_locks_survive(holder: KeyHolder, path: Path) -> None:
+    """PIN, tries, new keys and blocked applications come back as they were."""
+    holder.change_pin(INITIAL_PIN, PIN)
+    holder.verify(INITIAL_PIN)
+    holder.enter("DF02")
+    assert holder.write_key("DF02/UK1", bytes(range(16)), tries=7) == "9000"
+    holder.authenticate("UK1")
+    assert holder.protected("841E0000", key="DF02/LK") == "9000"
+    holder.enter("DF03")
+    assert holder.protected("841E0001", key="DF03/LK") == "9000"
+    image.save_card(holder.card, path)
+    loaded = image.load_card(path)
+    assert contents(loaded) == contents(holder.card)
+    assert loaded.memory.pin.tries == 5
+    assert loaded.locks == {"DF02": Lock.BLOCKED, "DF03": Lock.FOR_EVER}
+    stored = json.loads(path.read_text())
+    assert (stored["version"], stored["pin"], stored["locks"]["DF03"]) == (2, "271828 5/6", "blocked-for-ever")
+    assert stored["keys"]["DF02/UK1"] == "000102030405060708090A0B0C0D0E0F 6/7"
+
+
+def test_images_of_version_1_get_the_public_keys_and_the_initial_pin(path: Path) -> None:
+    """Such a card can be written by whoever has the demonstration keys of its city."""
+    card = guarded("ssc-v3", region="440300")
+    image.save_card(card, path)
+    document = json.loads(path.read_text())
+    old = {key: value for key, value in document.items() if key not in ("locks", "pin", "keys")} | {"version": 1}
+    path.write_text(json.dumps(old))
+    assert contents(image.load_card(path)) == contents(card)
+    old["files"]["SSSE/EF05"][0] = "0110FFFFFF" + old["files"]["SSSE/EF05"][0][10:]
+    path.write_text(json.dumps(old))
+    with pytest.raises(DecodeError, match="names no region"):
         image.load_card(path)
 
 
@@ -241,10 +299,9 @@ def test_mutated_images_raise_one_error_type(tmp_path: Path, data: st.DataObject
     path = tmp_path / "mutated.vcard"
     image.save_card(VirtualCard.blank(load_profile("ssc-v3"), serial=SERIAL), path)
     parsed = json.loads(path.read_text())
-    if data.draw(st.booleans()):
-        parsed[data.draw(st.sampled_from(sorted(parsed)))] = data.draw(json_values)
-    else:
-        parsed["files"][data.draw(st.sampled_from(sorted(parsed["files"])))] = data.draw(json_values)
+    inner = data.draw(st.sampled_from(("", "files", "keys")))
+    place = parsed[inner] if inner else parsed
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(json_values)
     path.write_text(json.dumps(parsed))
     with contextlib.suppress(InputError):
         assert image.load_card(path).profile.name == "ssc-v3"

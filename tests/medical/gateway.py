@@ -44,6 +44,11 @@ class Gateway:
         """The numbers of the transactions that came, in order."""
         return [message.split()[0] for message in self.ledger["messages"]]
 
+    @property
+    def stands(self) -> list[str]:
+        """The numbers of the settlements that stand."""
+        return [entry["setl_id"] for entry in self.booked]
+
     def site(self, **changes: object) -> Site:
         return Site.from_dict(self.table(**changes), "medical.test")
 

@@ -4,6 +4,7 @@
 
 ``{"habit": NAME, "infno": "2207", "times": 1}``  plays a habit, for one kind of message, so many times
 ``{"book": true}``      books what the habit ``books-late`` has put aside
+``{"idle": true}``       answers when everything that has come is dealt with
 ``{"ledger": true}``    answers with every settlement and its state, and the numbers of all messages that came
 ``{"reset": true}``     forgets habits, ledger and messages
 
@@ -12,6 +13,8 @@ It books whatever it is sent, also the same bill twice: that this never happens 
 
 import argparse
 import json
+import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -375,6 +378,18 @@ WAYS = (
     "drips-body",
     "status-500-with-answer",
 )
+NOT_DONE = ("refuses", "not-insured-text", "error-text-in-gbk", "gateway-refusal")
+"""The platform, or the gateway before it, says no and does nothing."""
+UNDONE_AND_UNSAID = ("silent", "books-late", "hangs-up", "http-502", "redirects")
+HANGING = (
+    "silent",
+    "books-and-is-silent",
+    "answers-after-time-out",
+    "books-late",
+    "drips-headers",
+    "drips-body",
+)
+"""No whole answer comes before the client gives up."""
 HABITS = (*SHAPES, *BODIES, *WAYS)
 SLOW = 0.05
 DRIP = 0.02
@@ -418,7 +433,27 @@ class Gateway(ThreadingHTTPServer):
     def __init__(self, port: int, platform: Platform, habits: Habits) -> None:
         self.platform, self.habits = platform, habits
         self.ending = threading.Event()
+        self.working, self.worked = 0, threading.Condition()
         super().__init__(("127.0.0.1", port), Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self.worked:
+            self.working += 1
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        super().process_request_thread(request, client_address)
+        with self.worked:
+            self.working -= 1
+            self.worked.notify_all()
+
+    def wait_until_idle(self) -> None:
+        """Connections are taken in the order of their coming, so one of ours comes after all others."""
+        with socket.create_connection(self.server_address[:2]) as last:
+            last.shutdown(socket.SHUT_WR)
+            last.recv(1)
+        with self.worked:
+            self.worked.wait_for(lambda: not self.working)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are what this is about."""
@@ -438,13 +473,13 @@ class Handler(BaseHTTPRequestHandler):
         platform, habit = self.server.platform, self.server.habits.take(number)
         with platform.lock:
             platform.messages.append(f"{number} {envelope['msgid']}")
-        if habit in ("silent", "books-late", "hangs-up", "http-502", "redirects"):
+        if habit in UNDONE_AND_UNSAID:
             if habit == "books-late":
                 with platform.lock:
                     platform.put_aside.append(envelope)
             self._without_answer(habit)
             return
-        answer = self._answer(envelope)
+        answer = self._answer(envelope, habit)
         if habit in ("books-and-is-silent", "books-and-hangs-up", "books-and-http-502"):
             self._without_answer(habit)
             return
@@ -456,11 +491,11 @@ class Handler(BaseHTTPRequestHandler):
         text = json.dumps(answer, ensure_ascii=False).encode()
         self._send(BODIES.get(habit, lambda same: same)(text), habit)
 
-    def _answer(self, envelope: Document) -> Document:
+    def _answer(self, envelope: Document, habit: str) -> Document:
         number = f"{envelope['mdtrtarea_admvs']}20261201100000{0:010}"
         times = {"inf_refmsgid": number, "refmsg_time": "20261201100000000", "respond_time": "20261201100000001"}
         try:
-            output = self.server.platform.answer(envelope)
+            output = None if habit in NOT_DONE else self.server.platform.answer(envelope)
         except Refusal as refusal:
             return {"infcode": -1, **times, "err_msg": str(refusal), "output": None}
         return {"infcode": 0, **times, "err_msg": "", "output": output}
@@ -502,22 +537,29 @@ def serve(arguments: list[str]) -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--habit", action="append", default=[], choices=HABITS)
     parser.add_argument("--sign-in", action="store_true")
+    parser.add_argument("--certificate", metavar="PEM", help="speak TLS, with this certificate and its key")
     options = parser.parse_args(arguments)
     platform, habits = Platform(wants_sign_in=options.sign_in), Habits()
     for name in options.habit:
         habits.add(name)
     gateway = Gateway(options.port, platform, habits)
+    if options.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options.certificate)
+        gateway.socket = context.wrap_socket(gateway.socket, server_side=True)
     threading.Thread(target=gateway.serve_forever, daemon=True).start()
     _say({"port": gateway.server_address[1]})
     for line in sys.stdin:
-        _say(_obey(json.loads(line), platform, habits))
+        _say(_obey(json.loads(line), platform, habits, gateway))
     gateway.ending.set()
     gateway.shutdown()
 
 
-def _obey(order: Document, platform: Platform, habits: Habits) -> Document:
+def _obey(order: Document, platform: Platform, habits: Habits, gateway: Gateway) -> Document:
     if "habit" in order:
         habits.add(order["habit"], order.get("infno", ""), order.get("times", -1))
+    elif "idle" in order:
+        gateway.wait_until_idle()
     elif "reversed_is_gone" in order:
         platform.reversed_is_gone = order["reversed_is_gone"]
     elif "book" in order:

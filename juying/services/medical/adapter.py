@@ -75,10 +75,6 @@ class MedicalAdapter:
                 verdict: Verdict = end.value
                 return verdict
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
 
 def _subject(query: PersonQuery) -> str:
     return f"{query.mdtrt_cert_type}:{query.mdtrt_cert_no}:{query.card_sn}"

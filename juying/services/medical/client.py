@@ -5,11 +5,14 @@ is decided above (`juying.services.guard` for questions, `juying.services.medica
 """
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self, TypeVar
 
+import httpcore
 import httpx
 
 from juying.errors import InputError
@@ -42,6 +45,7 @@ class _Departure:
     def __init__(self, may_go: Callable[[], bool]) -> None:
         self._may_go, self._lock = may_go, threading.Lock()
         self._given_up = self.gone = False
+        self._stream: httpcore.NetworkStream | None = None
 
     def go(self) -> None:
         """Called when the connection is there. Raises `_TooLateToGo`."""
@@ -51,14 +55,19 @@ class _Departure:
             self.gone = True
 
     def give_up(self) -> bool:
-        """Wait no longer; whether the message had left."""
+        """Wait no longer, and hang up; whether the message had left."""
         with self._lock:
             self._given_up = True
+            if self._stream is not None:
+                with suppress(OSError):  # it has gone already
+                    self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
             return self.gone
 
-    def watch(self, event: str, _: dict[str, Any]) -> None:
+    def watch(self, event: str, information: dict[str, Any]) -> None:
         """Follow the connection's own events."""
-        if event == "http11.send_request_headers.started":
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._stream = information["return_value"]
+        elif event == "http11.send_request_headers.started":
             self.go()
 
     async def awatch(self, event: str, information: dict[str, Any]) -> None:
@@ -118,16 +127,16 @@ class _Sender:
 
 
 class NhsaClient(_Sender):
-    """The blocking client; threads may share it. A context manager that closes its connections."""
+    """The blocking client; threads may share it.
+
+    Each message has a connection of its own: an idle one may be closed by the other side just when a message leaves,
+    and one that nobody waits for any more can be hung up.
+    """
 
     def __init__(self, site: Site | Channel, *, context: ssl.SSLContext | None = None) -> None:
         """For a site, or for a channel that clients share. Raises `InputError` for certificates that are no use."""
         super().__init__(site, context=context)
-        self._http = self._client()
         self._signing_in = threading.Lock()
-
-    def _client(self) -> httpx.Client:
-        return httpx.Client(verify=self._context, trust_env=False, follow_redirects=False)
 
     def call(
         self,
@@ -174,46 +183,30 @@ class NhsaClient(_Sender):
             return self._ended(message, departure.give_up(), error)
 
     def _exchange(self, message: Message[Question, Answer], until: Deadline, departure: _Departure) -> Result[Answer]:
-        # An idle connection may be closed by the other side just when a message leaves; money gets a new one.
-        client = self._client() if message.transaction.money else self._http
         try:
-            with client.stream(
-                "POST",
-                message.url,
-                content=message.body,
-                headers=message.headers,
-                timeout=self._timeout(until),
-                extensions={"trace": departure.watch},
-            ) as response:
+            with (
+                httpx.Client(verify=self._context, trust_env=False, follow_redirects=False) as client,
+                client.stream(
+                    "POST",
+                    message.url,
+                    content=message.body,
+                    headers=message.headers,
+                    timeout=self._timeout(until),
+                    extensions={"trace": departure.watch},
+                ) as response,
+            ):
                 body = b""
                 for chunk in response.iter_bytes():
                     body += chunk
                     if len(body) > MAX_BODY:
                         return unknown(message, UNREADABLE, _TOO_LONG)
-                    if until.expired:
-                        raise TimeoutError
                 return self.channel.understand(message, response.status_code, body)
         except (httpx.HTTPError, OSError, _TooLateToGo) as error:
             return self._ended(message, departure.gone, error)
-        finally:
-            if client is not self._http:
-                client.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    def __enter__(self) -> Self:
-        """Itself; `close` follows."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the connections."""
-        self.close()
 
 
 class AsyncNhsaClient(_Sender):
-    """As `NhsaClient`, for the event loop it is used in."""
+    """As `NhsaClient`, for the event loop it is used in; a context manager that closes its connections."""
 
     def __init__(self, site: Site | Channel, *, context: ssl.SSLContext | None = None) -> None:
         """As `NhsaClient`."""

@@ -35,7 +35,9 @@ _DAY = re.compile(
 _COMPACT = re.compile(
     r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})(?:\d{3})?)?(?P<zone>)", re.ASCII
 )
-_MILLISECONDS = re.compile(r"\d{13}", re.ASCII)
+_MILLISECONDS = re.compile(r"-?\d{9,13}", re.ASCII)
+"""Since 1970, as Java has it; 8 and 14 digits are a date."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC).astimezone(CHINA)
 
 
 class Kind(Protocol):
@@ -296,7 +298,7 @@ def _moment(value: object, where: str) -> datetime | None:
     if not text:
         return None
     if _MILLISECONDS.fullmatch(text):
-        return datetime.fromtimestamp(int(text) // 1000, CHINA)
+        return _EPOCH + timedelta(seconds=int(text) // 1000)
     match = _DAY.fullmatch(text) or _COMPACT.fullmatch(text)
     if match is None:
         raise _unreadable(where, "日期", "a date")

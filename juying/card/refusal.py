@@ -107,6 +107,18 @@ def impossible(
     return AccessRefused(sw, text, rule=rule.text, missing=missing, where=where)
 
 
+def no_proof(
+    step: str, rule: AccessRule, reasons: Mapping[str, Text], *, where: str, sw: int = NOT_SATISFIED
+) -> AccessRefused:
+    """The error for a command of the office: we lack its key (``reasons`` says why), or the card refused it."""
+    missing = _missing(rule, reasons)
+    wanted = _word(rule.text)
+    needs = Text(f"{step} 需要{wanted.zh}", f"{step} needs {wanted.en}")
+    why = [reasons[grant] for grant in missing] or [meaning(sw)]
+    text = _joined([needs, *why, UNCHANGED])
+    return AccessRefused(sw, text, rule=rule.text, missing=missing, where=where)
+
+
 def _missing(rule: AccessRule, reasons: Mapping[str, Text]) -> list[str]:
     """The grants of a rule that could not be had, each once, in their order."""
     grants = dict.fromkeys(grant for grants in rule.alternatives for grant in sorted(grants))

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Iterable
 
 from juying.card import apdu, refusal, status
-from juying.card.access import Access, Grants, default_access
+from juying.card.access import Access, Grants
 from juying.card.channel import Channel, Exchange
 from juying.card.pin import Ask
 from juying.card.refusal import Act
@@ -31,6 +31,7 @@ IDENTIFIER_FILE = "SSSE/EF05"
 _IDENTIFIER_RECORD, _IDENTIFIER_LENGTH = 1, 18
 _END = (0x6A83,)
 _END_OF_FILE = (0x6282, 0x6B00)
+_BLOCKED = 0x6283
 _DENIED = apdu.Response(b"", refusal.NOT_SATISFIED)
 
 
@@ -40,8 +41,7 @@ class CardSession:
     def __init__(self, channel: Channel, profile: Profile, access: Access | None = None) -> None:
         """Take a channel to a card of this profile, nothing being selected.
 
-        ``access`` is what can be shown to the card; without it a virtual card gets the public demonstration keys, any
-        other card nothing.
+        ``access`` is what can be shown to the card; None for what `Access` has by itself.
         """
         self.channel = channel
         self.profile = profile
@@ -49,8 +49,8 @@ class CardSession:
         self._application = ""
         self._file: File | None = None
         self._city: str | None = None
-        self._proves = access is not None
-        self._grants = Grants(channel, profile, access or default_access(channel.transport.atr), self._read_city)
+        self._proves = access is not None and access.keys is not None
+        self._grants = Grants(channel, profile, access or Access(), self._read_city)
         self._denied: set[str] = set()
 
     def select(self, file: File) -> None:
@@ -62,7 +62,8 @@ class CardSession:
         self.channel.send(select_command(self._protocol, 0x00, file.fid.to_bytes(2)), step=f"SELECT {file.address}")
         self._file = file
 
-    def _select_application(self, application: Application) -> None:
+    def _select_application(self, application: Application, *, blocked: bool = False) -> None:
+        """Select ``application``; one that is ``blocked`` too, if so wished."""
         self._application, self._file = "", None
         self._grants.forget()
         self._denied.clear()
@@ -75,7 +76,8 @@ class CardSession:
                 f"规格没有给出应用 {application.name} 的标识，无法选择",
                 f"the profile names neither AID nor FID of {application.name}: it cannot be selected",
             )
-        self.channel.send(command, step=f"SELECT {application.name}")
+        ok = (status.OK, _BLOCKED) if blocked else (status.OK,)
+        self.channel.send(command, step=f"SELECT {application.name}", ok=ok)
         self._application = application.name
 
     def read_record(self, file: File, number: int) -> bytes | None:
@@ -171,6 +173,41 @@ class CardSession:
         sw = exchange(command).sw
         if sw != status.OK:
             raise self._refused(sw, Act.WRITE, file, rule, where)
+
+    @property
+    def city(self) -> str:
+        """The city that issued the card, 6 digits; empty when the card does not say. May select another file."""
+        return self._read_city()
+
+    def present(self, access: Access) -> None:
+        """Show other keys and PINs from now on; nothing counts as shown any more, and nothing is selected."""
+        self._application, self._file = "", None
+        self._denied.clear()
+        self._grants = Grants(self.channel, self.profile, access, self._read_city)
+
+    def office_command(
+        self, application: str, kind: KeyKind, command: apdu.Command, *, step: str, encipher: bool = False
+    ) -> None:
+        """Carry out a command of class 84 that the key of this ``kind`` proves, in ``application``, blocked or not.
+
+        Keys for one application belong to it, all others to the card's environment. Raises `InputError` for an
+        application that the profile does not have, `AccessRefused` when we lack the key or the card refuses, and
+        `StatusError` for other refusals; ``step`` names the command.
+        """
+        target, environment = self.profile.application(application), self.profile.applications[0]
+        owner = target if kind is KeyKind.APP_BLOCK else environment
+        key = next((key for key in owner.keys if key.kind is kind), None)
+        rule = access_rule(MAC + (key.name if key is not None else kind.value))
+        if key is None or not self._grants.can(owner.name, rule):
+            reasons = self._grants.reasons(owner.name, rule)
+            raise refusal.no_proof(step, rule, reasons, where=step)
+        self._select_application(target, blocked=True)
+        sw = self._grants.protected(owner.name, key.name, encipher=encipher)(command).sw
+        if refusal.is_refusal(sw):
+            raise refusal.no_proof(step, rule, {}, sw=sw, where=step)
+        if sw != status.OK:
+            raise StatusError(sw, status.meaning(sw), where=step)
+        self._application = ""  # whatever was shown is lost, and the application may be blocked now
 
     def authenticate(self) -> bool | None:
         """Whether the chip proves that it knows its internal authentication key, and so is no copy.

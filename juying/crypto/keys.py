@@ -25,6 +25,8 @@ class CardKey:
     ``name`` is application and key of the profile, ``DF01/UK7``. ``city`` are the 6 digits of the city that issued
     the card; the factors (8 bytes, or none) diversify, in this order, down to the city and down to the card.
     ``psam_usage`` and ``psam_id`` find the key in a PSAM, ``hsm_address`` in an HSM, where the profile knows them.
+    ``previous`` means the version from before a rotation, where the store has one: the main key under which new keys
+    go onto a card is still the old one.
     """
 
     name: str
@@ -35,6 +37,7 @@ class CardKey:
     psam_usage: int | None = None
     psam_id: int | None = None
     hsm_address: bytes | None = None
+    previous: bool = False
 
 
 class Keys(Protocol):

@@ -75,7 +75,8 @@ class SoftwareKeys(RawKeys):
 
     def _city_key(self, key: CardKey) -> bytearray | None:
         kind = KeyKind(key.cipher.value)
-        stored = self.keys.of_card(key.name, kind, key.city, self._state) or self.keys.of_card(key.name, kind, key.city)
+        state = KeyState.PREVIOUS if key.previous else self._state
+        stored = self.keys.of_card(key.name, kind, key.city, state) or self.keys.of_card(key.name, kind, key.city)
         if stored is None:
             return None
         factor = b"" if stored.city else key.city_factor

@@ -43,18 +43,16 @@ _COST = {KEY: 2, MAC: 1, PIN: 100}
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What we can show to a card: ``keys``, and where the holder's PIN comes from."""
+    """What we can show to a card: ``keys``, and where the holder's PIN comes from.
+
+    Without ``keys`` a virtual card is shown the public demonstration keys, any other card none.
+    """
 
     keys: Keys | None = None
     pin: PinSource | None = None
 
 
-def default_access(atr: bytes) -> Access:
-    """For callers who give none: the public demonstration keys for a virtual card, nothing for a real one."""
-    return Access(keys=_demonstration if is_virtual(historical_bytes(atr)) else None)
-
-
-_demonstration = DemonstrationKeys()
+_DEMONSTRATION = DemonstrationKeys()
 
 
 class Grants:
@@ -69,9 +67,11 @@ class Grants:
         self.held: set[str] = set()
         self._channel = channel
         self._profile = profile
-        self._access = access
         self._city = city
         self._historical = historical_bytes(channel.transport.atr)
+        virtual = is_virtual(self._historical)
+        self._keys = access.keys if access.keys is not None or not virtual else _DEMONSTRATION
+        self._pin = access.pin
         self._entry: PinEntry | None = None
         self._known: dict[tuple[str, str], _Known | Text] = {}
         self._failed: dict[tuple[str, str], _Failure] = {}
@@ -147,8 +147,8 @@ class Grants:
     @property
     def pin(self) -> PinEntry | None:
         """How the PIN of this card is entered; None without a source."""
-        if self._entry is None and self._access.pin is not None:
-            self._entry = self._access.pin(self._channel)
+        if self._entry is None and self._pin is not None:
+            self._entry = self._pin(self._channel)
         return self._entry
 
     # Choosing ----------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class Grants:
             known = self._key(application, name)
             return known if isinstance(known, Text) else None
         if kind == PIN:
-            return None if self._access.pin is not None else NO_PIN
+            return None if self._pin is not None else NO_PIN
         return PURSE if kind == DEBIT else NEVER
 
     def _key(self, application: str, name: str) -> "_Known | Text":
@@ -182,7 +182,7 @@ class Grants:
         return known
 
     def _find(self, application: str, name: str) -> "_Known | Text":
-        keys = self._access.keys
+        keys = self._keys
         if keys is None:
             return NO_KEYS
         city = self._city()

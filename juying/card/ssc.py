@@ -57,7 +57,7 @@ class SscCard(CardSession):
     """The session with one social security card.
 
     Use `SscCard.open`; give the profile only where the card does not tell its version. ``access`` is what can be shown
-    to the card; without it a virtual card gets the public demonstration keys, any other card nothing.
+    to the card, see `Access`.
     """
 
     @classmethod

@@ -85,6 +85,12 @@ class Recorder(Closing):
         """Name of the recorded transport."""
         return self._transport.name
 
+    @property
+    def control(self) -> Callable[[int, bytes], bytes] | None:
+        """Control commands to the reader, where the recorded transport has them; they are not written down."""
+        passed: Callable[[int, bytes], bytes] | None = getattr(self._transport, "control", None)
+        return passed
+
     def transmit(self, command: bytes) -> bytes:
         """Pass a command on and write it down with its answer; one without answer is not written."""
         begin = self._clock()

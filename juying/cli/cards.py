@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from juying.cli.options import (
+    AskPin,
     Json,
+    KeyStore,
+    PinFile,
     ProfileName,
     Reader,
     Record,
@@ -17,6 +20,7 @@ from juying.cli.options import (
     Trust,
     Virtual,
     load_trust,
+    open_access,
     open_transport,
 )
 from juying.cli.output import Exit, console, print_fields, print_json, tell
@@ -40,6 +44,9 @@ def read(
         Path | None, typer.Option("--photo", metavar="FILE", help="把照片存到此文件 / save the photo to this file")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="读出所有记录文件 / read all record files")] = False,
+    keys: KeyStore = None,
+    pin_file: PinFile = None,
+    ask_pin: AskPin = False,
     json: Json = False,
 ) -> int:
     """读卡：持卡人、工作许可及其签名 / read a card: the holder, the work permit and its signature."""
@@ -49,8 +56,11 @@ def read(
 
     layout = load_profile(profile) if profile else None
     trusted = load_trust(trust, root, required=False)
-    with open_transport(reader, virtual, replay, record, layout) as transport:
-        card = SscCard.open(transport, layout)
+    with (
+        open_access(keys, pin_file, ask_pin) as access,
+        open_transport(reader, virtual, replay, record, layout) as transport,
+    ):
+        card = SscCard.open(transport, layout, access)
         reading = read_card(card, trusted, now=datetime.now(UTC), photo=photo is not None, everything=everything)
     saved = photo is None or _save_photo(reading, photo)
     files = reading.files(card.profile) if everything else {}
@@ -77,7 +87,7 @@ def _show(reading: "Reading", profile: "Profile", files: "Mapping[str, tuple[Exp
     """Plain files, permit, and last what matters most: whether the permit is genuine and in force."""
     from rich.markup import escape
 
-    from juying.cli.labels import SIGNATURES, permit_fields
+    from juying.cli.labels import GENUINE, SIGNATURES, permit_fields
 
     print_fields(profile.title, _plain_fields(reading, profile))
     for address, entries in files.items():
@@ -91,6 +101,9 @@ def _show(reading: "Reading", profile: "Profile", files: "Mapping[str, tuple[Exp
     screen = console()
     for problem in reading.problems:
         screen.print(f"[yellow]{escape(problem.where)}：{escape(str(problem.text))}[/]")
+    if reading.genuine is not None:
+        text, colour = GENUINE[reading.genuine]
+        screen.print(f"[bold {colour}]{escape(str(text))}[/]")
     text, colour = SIGNATURES[reading.signature]
     screen.print(f"[bold {colour}]{escape(str(text))}[/]")
     if reading.permit is not None:

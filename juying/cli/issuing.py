@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from juying.cli.options import Json, load_trust
+from juying.cli.options import AskPin, Json, KeyStore, PinFile, load_trust, open_access
 from juying.cli.output import DEMONSTRATION, Exit, console, print_json, tell
 from juying.errors import InputError
 
@@ -68,6 +68,9 @@ def issue(
             help="状态登记簿，使凭证可吊销，默认 JUYING_REGISTER / status register, to revoke credentials later",
         ),
     ] = None,
+    keys: KeyStore = None,
+    pin_file: PinFile = None,
+    ask_pin: AskPin = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="只列出命令，不写卡 / list the commands, write nothing")
     ] = False,
@@ -77,6 +80,12 @@ def issue(
     from juying.codec.profile import load_profile
     from juying.issuance.intake import read_applications
 
+    if reader is None and (keys or pin_file or ask_pin):
+        raise InputError(
+            "--keys、--pin-file、--ask-pin 用于读卡器中的卡，请加 --reader；虚拟卡用公开的演示密钥",
+            "--keys, --pin-file and --ask-pin are for cards in a reader: add --reader; virtual cards have the public "
+            "demonstration keys",
+        )
     layout = load_profile(profile)
     rows = read_applications(applications, today=datetime.now().astimezone().date())
     office = _office(key, trust, region, institution, throw_away=dry_run)
@@ -84,9 +93,8 @@ def issue(
         from juying.cli.dry_run import show_commands
 
         return show_commands(office, rows, layout, out, prefix, as_json=json)
-    with _register(register) as opened:
-        office = replace(office, register=opened)
-        return _issue(office, rows, out, _blanks(layout, region, reader), prefix, as_json=json)
+    with _register(register) as opened, _blanks(layout, region, reader, keys, pin_file, ask_pin) as blanks:
+        return _issue(replace(office, register=opened), rows, out, blanks, prefix, as_json=json)
 
 
 def _register(path: Path | None) -> "AbstractContextManager[SqliteRegister | None]":
@@ -116,14 +124,19 @@ def _office(key: Path | None, trust: Path | None, region: str, institution: str,
     return Office(signer=signer, trust=trusted, region=region, institution=institution)
 
 
-def _blanks(profile: "Profile", region: str, reader: str | None) -> "Blanks":
+@contextmanager
+def _blanks(
+    profile: "Profile", region: str, reader: str | None, keys: str | None, pin_file: Path | None, ask_pin: bool
+) -> "Iterator[Blanks]":
     from juying.issuance.blanks import ReaderBlanks, VirtualBlanks
 
     if reader is None:
-        return VirtualBlanks(profile, region)
+        yield VirtualBlanks(profile, region)
+        return
     from juying.card.pcsc import find_reader
 
-    return ReaderBlanks(find_reader(reader), tell)
+    with open_access(keys, pin_file, ask_pin) as access:
+        yield ReaderBlanks(find_reader(reader), tell, access=access)
 
 
 def _issue(office: "Office", rows: "list[Row]", out: Path, blanks: "Blanks", prefix: str, *, as_json: bool) -> int:

@@ -37,6 +37,15 @@ OUTCOMES = {
 }
 """How a check ended, and the colour for it."""
 
+GENUINE = {
+    True: (Text("芯片已通过内部认证", "the chip has proved that it is genuine"), "green"),
+    False: (
+        Text("芯片未通过内部认证，可能是复制品", "the chip could not prove that it is genuine: perhaps a copy"),
+        "red",
+    ),
+}
+"""What can be said of the chip itself, when it was asked."""
+
 SIGNATURES = {
     "valid": (Text("签名有效", "the signature is valid"), "green"),
     "invalid": (Text("签名无效", "the signature is not valid"), "red"),

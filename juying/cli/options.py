@@ -1,12 +1,16 @@
 """Options that several commands share, and what they stand for."""
 
+import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from juying.cli.key_options import KeyStore as KeyStore
+from juying.cli.key_options import open_keys
 from juying.cli.output import tell
+from juying.cli.passwords import at_a_terminal
 from juying.cli.trusting import load_trust as load_trust
 from juying.cli.trusting import root_file as root_file
 from juying.errors import InputError
@@ -15,6 +19,8 @@ from juying.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from juying.card.access import Access
+    from juying.card.pin import PinSource
     from juying.card.transport import Transport
     from juying.codec.spec import Profile
 
@@ -54,6 +60,64 @@ ProfileName = Annotated[
     typer.Option("--profile", metavar="NAME", help="卡规格，默认由卡片说明 / card profile; the card tells by default"),
 ]
 
+PinFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--pin-file",
+        metavar="FILE",
+        help="存有持卡人密码的文件，也可设 JUYING_PIN / file with the holder's PIN; or set JUYING_PIN",
+    ),
+]
+AskPin = Annotated[
+    bool,
+    typer.Option(
+        "--ask-pin",
+        help="询问持卡人密码，读卡器有键盘则在其上输入 / ask for the PIN, on the reader's keypad if it has one",
+    ),
+]
+
+
+@contextmanager
+def open_access(keys: str | None, pin_file: Path | None, ask_pin: bool) -> "Iterator[Access | None]":
+    """What the options (or JUYING_KEYS and JUYING_PIN) let us show to cards; None when they name nothing."""
+    with open_keys(keys) as opened:
+        pin = _pin_source(pin_file, ask_pin)
+        if opened is None and pin is None:
+            yield None
+            return
+        from juying.card.access import Access
+
+        yield Access(keys=opened, pin=pin)
+
+
+def _pin_source(pin_file: Path | None, ask_pin: bool) -> "PinSource | None":
+    if pin_file is not None and ask_pin:
+        raise InputError("--pin-file 和 --ask-pin 只能用一个", "--pin-file and --ask-pin exclude each other")
+    if pin_file is not None:
+        from juying.card.pin import file_pin
+
+        return file_pin(pin_file)
+    if ask_pin:
+        from juying.card.pin import typed_pin
+        from juying.card.pin_pad import pad_or
+
+        return pad_or(typed_pin(_prompt), tell)
+    if "JUYING_PIN" not in os.environ:
+        return None
+    from juying.card.pin import environment_pin
+
+    return environment_pin()
+
+
+def _prompt() -> str:
+    if not at_a_terminal():
+        raise InputError(
+            "无法询问个人密码：请用 --pin-file 或环境变量 JUYING_PIN",
+            "there is nobody to ask for the PIN: use --pin-file or the environment variable JUYING_PIN",
+        )
+    digits: str = typer.prompt("持卡人密码 / PIN of the holder", hide_input=True, err=True)
+    return digits
+
 
 @contextmanager
 def open_transport(
@@ -71,10 +135,12 @@ def open_transport(
     with ExitStack() as stack:
         transport: Transport
         if virtual is not None:
-            from juying.card.virtual.image import load_card
+            from juying.card.virtual.image import load_card, save_card
             from juying.card.virtual.transport import LocalTransport
 
-            transport = stack.enter_context(LocalTransport(load_card(virtual), name=str(virtual)))
+            card = load_card(virtual)
+            card.on_change = lambda: save_card(card, virtual)  # a card remembers wrong PINs, whoever asks
+            transport = stack.enter_context(LocalTransport(card, name=str(virtual)))
         elif replay is not None:
             from juying.card.trace import Replay as ReplayTransport
             from juying.card.trace import Trace

@@ -1,6 +1,7 @@
 """Every test of the command line works in an empty folder of its own."""
 
 import io
+import os
 import shutil
 import socket
 import sys
@@ -19,7 +20,7 @@ Juying = Callable[..., Done]
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory."""
     monkeypatch.chdir(tmp_path)
-    for name in ("JUYING_TRUST", "JUYING_ROOT", "JUYING_REGISTER", "JUYING_KEY_PASSWORD", "COLUMNS"):
+    for name in (*filter(lambda name: name.startswith("JUYING_"), os.environ), "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

@@ -31,6 +31,12 @@ def virtual(card: VirtualCard) -> Path:
     return path
 
 
+def pin_file(digits: str) -> Path:
+    path = Path("pin.txt")
+    path.write_text(digits + "\n")
+    return path
+
+
 def test_the_json_document(issued: Path, juying: Juying) -> None:
     done = juying("read", "--virtual", CARD, "--json")
     assert done.status == 0
@@ -38,7 +44,9 @@ def test_the_json_document(issued: Path, juying: Juying) -> None:
     assert document.keys() == {"card", "holder", "permit", "problems"}
     assert document["card"].keys() == {
         "profile", "atr", "card_number", "card_identifier", "version", "issued_on", "expires_on", "institution",
+        "genuine",
     }  # fmt: skip
+    assert document["card"]["genuine"] is None, "keys that everybody has prove nothing"
     assert document["card"]["profile"] == "ssc-v3"
     assert document["card"]["card_number"] == "JYX000010"
     assert document["holder"]["name"] == "MUSTER MAX"
@@ -114,10 +122,11 @@ def test_a_record_that_breaks_its_rule_is_a_problem_and_shown(issued: Path, juyi
     card = load_card(CARD)
     card.memory.files["SSSE/EF06"][-1][2:] = bytes.fromhex("19741399")
     path = virtual(card)
-    document = juying("read", "--virtual", path, "--all", "--json").document
+    pin = ("--pin-file", pin_file("123456"))
+    document = juying("read", "--virtual", path, "--all", "--json", *pin).document
     assert [problem["where"] for problem in document["problems"]] == ["SSSE/EF06 0D 出生日期"]
     assert document["files"]["SSSE/EF06"][-1]["problem"]
-    done = juying("read", "--virtual", path, "--all")
+    done = juying("read", "--virtual", path, "--all", *pin)
     assert done.status == 0
     assert "19741399 (" in done.out
     assert "SSSE/EF06 0D 出生日期：" in done.out

@@ -110,8 +110,9 @@ class Pkcs11Keys(RawKeys):
     @contextmanager
     def _in_token(self, key: CardKey) -> Iterator[Any]:
         """The city's key, as an object of the token: its own, else one made from the root key for this once."""
-        own = self.token.card_key(key.name, key.city, self._state)
-        root = None if own is not None else self.token.card_key(key.name, "", self._state)
+        state = KeyState.PREVIOUS if key.previous else self._state
+        own = self.token.card_key(key.name, key.city, state)
+        root = None if own is not None else self.token.card_key(key.name, "", state)
         if own is None and root is None:
             raise no_key(self.title, key)
         if own is not None or not key.city_factor:

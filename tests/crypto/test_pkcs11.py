@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pkcs11
@@ -155,6 +156,7 @@ def test_versions(token: Token) -> None:
     keys = Pkcs11Keys(token)
     assert keys.check_value(card_key()) == second.check_value
     assert keys.previous().check_value(card_key()) == first.check_value
+    assert keys.check_value(replace(card_key(), previous=True)) == first.check_value
     assert token.drop_previous("DF01/UK7", KeyKind.TDES, CITY)
     assert not token.drop_previous("DF01/UK7", KeyKind.TDES, CITY)
     assert keys.previous().check_value(card_key()) == second.check_value

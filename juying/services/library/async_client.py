@@ -119,7 +119,7 @@ class AsyncLibraryClient:
                         answer = Opened(held.session, reused)
                     elif held is not None:
                         usable = False
-                        answer = await held.run(held.session.ask(step), deadline.within(self.site.resilience.timeout))
+                        answer = await held.run(held.session.ask(step), deadline)
                         usable = True
                 except (OSError, JuyingError) as caught:
                     error = caught
@@ -222,21 +222,23 @@ class _Line:
             )
         line = cls(site, reader, writer)
         try:
-            await line.run(line.session.open(), deadline.within(site.resilience.timeout))
+            await line.run(line.session.open(), deadline)
         except BaseException:
             line.close()
             raise
         return line
 
     async def run(self, steps: Steps[Result], deadline: Deadline) -> Result:
-        """Send and receive as a session says."""
+        """Send and receive as a session says; each answer has the time that the site is given for one."""
+        timeout = self.session.site.resilience.timeout
         try:
             out = next(steps)
             while True:
                 try:
                     if out:
+                        limit = deadline.within(timeout)
                         self.writer.write(out)
-                    async with asyncio.timeout(deadline.left()):
+                    async with asyncio.timeout(limit.left()):
                         data = await self.reader.read(CHUNK)
                 except TimeoutError as error:
                     out = steps.throw(error)
@@ -249,7 +251,7 @@ class _Line:
     async def answers(self, deadline: Deadline) -> bool:
         """Whether the system still answers a 99 here."""
         try:
-            await self.run(self.session.ask_status(), deadline.within(self.session.site.resilience.timeout))
+            await self.run(self.session.ask_status(), deadline)
         except (OSError, JuyingError):
             return False
         return True

@@ -122,7 +122,7 @@ class LibraryClient:
                         answer = Opened(held.session, reused)
                     elif held is not None:
                         usable = False
-                        answer = held.run(held.session.ask(step), deadline.within(self.site.resilience.timeout))
+                        answer = held.run(held.session.ask(step), deadline)
                         usable = True
                 except (OSError, JuyingError) as caught:
                     error = caught
@@ -221,7 +221,7 @@ class _Line:
                 tls_context(site.tls).wrap_socket(raw, server_hostname=site.tls.server_name) if site.tls else raw
             )
             self.open = True
-            self.run(self.session.open(), deadline.within(site.resilience.timeout))
+            self.run(self.session.open(), deadline)
         except BaseException:
             raw.close()
             if hasattr(self, "_socket"):
@@ -229,15 +229,19 @@ class _Line:
             raise
 
     def run(self, steps: Steps[Result], deadline: Deadline) -> Result:
-        """Send and receive as a session says."""
+        """Send and receive as a session says; each answer has the time that the site is given for one."""
+        timeout = self.session.site.resilience.timeout
         connection = self._socket
         try:
             out = next(steps)
             while True:
                 try:
-                    connection.settimeout(_seconds(deadline))
                     if out:
+                        limit = deadline.within(timeout)
+                        connection.settimeout(_seconds(limit))
                         connection.sendall(out)
+                    else:
+                        connection.settimeout(_seconds(limit))
                     data = connection.recv(CHUNK)
                 except TimeoutError as error:
                     out = steps.throw(error)
@@ -250,7 +254,7 @@ class _Line:
     def answers(self, deadline: Deadline) -> bool:
         """Whether the system still answers a 99 here."""
         try:
-            self.run(self.session.ask_status(), deadline.within(self.session.site.resilience.timeout))
+            self.run(self.session.ask_status(), deadline)
         except (OSError, JuyingError):
             return False
         return True

@@ -146,10 +146,10 @@ class Conversation:
         right_digit = not numbered or digit == question.digit
         doubts: list[Text] = []
         if not right_digit and wire.sequence is not Checking.OFF:
-            if wire.sequence is Checking.STRICT or digit == (question.digit - 1) % 10:
+            if wire.sequence is Checking.STRICT:
                 return None
             doubts.append(Text("序号不是请求的序号", "the sequence number is not that of the question"))
-        if wire.echo is not Checking.OFF and not _echoes(question.request, received.message):
+        if wire.echo is not Checking.OFF and not _echoes(question.request, received.message, sure=not right_digit):
             if wire.echo is Checking.STRICT or not right_digit or not numbered:
                 return None
             doubts.append(Text("应答的读者号或条码与请求不同", "the answer is about another number than the question"))
@@ -166,11 +166,17 @@ def _is_whole(data: bytes) -> bool:
     return bool(_WHOLE.search(data)) and (sum(data[:-4]) + int(data[-4:], 16)) & 0xFFFF == 0
 
 
-def _echoes(request: Message, answer: Message) -> bool:
-    """Whether an answer is about the reader and the item of the request; dp2 puts ``institution.`` before both."""
+def _echoes(request: Message, answer: Message, *, sure: bool = False) -> bool:
+    """Whether an answer is about the reader and the item of the request; ``sure``: it has to say so.
+
+    dp2 puts ``institution.`` before both.
+    """
     for name in ("reader", "item"):
-        asked, told = getattr(request, name, None), getattr(answer, name, None)
-        if asked and told and told != asked and not told.endswith(f".{asked}"):
+        asked = getattr(request, name, None)
+        if not asked or not hasattr(answer, name):
+            continue
+        told = getattr(answer, name) or ("" if sure else asked)
+        if told != asked and not told.endswith(f".{asked}"):
             return False
     return True
 

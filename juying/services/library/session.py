@@ -199,7 +199,7 @@ def transaction(
     if before is not None:
         try:
             earlier = (yield before).message
-        except DecodeError:
+        except (DecodeError, PlatformUnavailable):
             earlier = None  # then there is nothing to compare with
     silent, cut = False, False
     try:

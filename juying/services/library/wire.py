@@ -48,10 +48,10 @@ class Wire:
 
     ``send_checksum``: strict and warn send a trailer with digit and checksum, off sends none; with warn a site that
     refuses it (96) gets a repeatable message once more without. ``receive_checksum``: strict refuses a missing or
-    wrong one. ``sequence``: strict discards each answer whose digit is not that of the request, warn only one that
-    carries the digit of the request before, which is an answer that came too late. ``echo``: strict discards answers
-    about another reader or item than the one that was asked about. ``strict``: answers have to follow the book in
-    every detail.
+    wrong one. ``sequence``: strict discards each answer whose digit is not that of the
+    request, warn takes it if it says that it is about the reader and the item of the request. ``echo``: strict
+    discards answers about another reader or item; warn does so when the digit does not vouch for the answer either.
+    ``strict``: answers have to follow the book in every detail.
 
     Raises `InputError` for a character set that is unknown or does not contain ASCII.
     """

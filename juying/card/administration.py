@@ -17,13 +17,13 @@ from juying.card.session import CardSession
 from juying.codec.security import KeyKind
 from juying.codec.spec import Key
 from juying.crypto.keys import CardKey, Keys
-from juying.errors import AccessRefused, CardRefused, FieldError, KeyUseError
+from juying.errors import AccessRefused, CardRefused, FieldError, KeyUseError, StatusError
 from juying.text import Text
 
 CARD_BLOCK, APPLICATION_UNBLOCK, APPLICATION_BLOCK, UNBLOCK_PIN, WRITE_KEY = 0x16, 0x18, 0x1E, 0x24, 0xD4
 _CLASS = 0x84
 _PIN_ID = 0x01
-_WRONG_MAC = 0x6988
+_WRONG_MAC, _NO_APPLICATION = 0x6988, 0x6A82
 
 
 def reload_pin(card: CardSession, pin: str) -> None:
@@ -70,7 +70,7 @@ def block_card(card: CardSession) -> None:
 def load_keys(card: CardSession, new: Keys, *, progress: Callable[[int, int], None] | None = None) -> int:
     """Put the keys of ``new`` onto the card, in the place of those that it has; how many were written.
 
-    The session's own keys are those on the card until now. ``new`` must hold all keys that the profile puts on a card,
+    Keys of an application that the card does not have are left out. The session's own keys are those on the card until now. ``new`` must hold all keys that the profile puts on a card,
     and as previous version of the main key the one on the card, because new keys travel under it. The main key comes
     last: until then the card takes the same keys again, so a card that was torn out is finished by doing it once
     more, also when it was torn right after the main key.
@@ -92,31 +92,38 @@ def load_keys(card: CardSession, new: Keys, *, progress: Callable[[int, int], No
             f"{new.title.en} lacks {lacking[0]} and {len(lacking) - 1} more keys for city {card.city}; "
             "nothing was changed",
         )
-    after = False
+    written, after = 0, False
     for number, (name, key) in enumerate(places, 1):
         try:
-            _write_key(card, name, key, new, main_is_new=after)
+            written += _write_key(card, name, key, new, main_is_new=after)
         except AccessRefused as error:
             if error.sw != _WRONG_MAC or number > 1:
                 raise
             # Perhaps the card was torn out after its main key had been replaced.
             card.present(Access(keys=new))
             after = True
-            _write_key(card, name, key, new, main_is_new=True)
+            written += _write_key(card, name, key, new, main_is_new=True)
         if progress is not None:
             progress(number, len(places))
     card.present(Access(keys=new))
-    return len(places)
+    return written
 
 
-def _write_key(card: CardSession, application: str, key: Key, new: Keys, *, main_is_new: bool) -> None:
+def _write_key(card: CardSession, application: str, key: Key, new: Keys, *, main_is_new: bool) -> bool:
+    """Write one key; whether the card has its application at all."""
     main = next(entry for entry in card.profile.applications[0].keys if entry.kind is KeyKind.MAIN)
     under = replace(_own(card, _environment(card), main), previous=not main_is_new)
     security = card.profile.security
     block = new.wrap(under, key.header(security.cipher, security.key_tries), _own(card, application, key))
     is_main = key.kind is KeyKind.MAIN
     command = Command(_CLASS, WRITE_KEY, int(is_main), key.id, block)
-    card.office_command(application, KeyKind.MAIN, command, step=f"WRITE KEY {application}/{key.name}")
+    try:
+        card.office_command(application, KeyKind.MAIN, command, step=f"WRITE KEY {application}/{key.name}")
+    except StatusError as error:
+        if error.sw != _NO_APPLICATION or application == _environment(card):
+            raise
+        return False
+    return True
 
 
 def _own(card: CardSession, application: str, key: Key) -> CardKey:

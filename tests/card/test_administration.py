@@ -19,7 +19,7 @@ from juying.card.ssc import SscCard
 from juying.card.virtual.card import Card, Lifecycle, VirtualCard
 from juying.card.virtual.faults import Fault, TearAfterByte, TearAfterCommand
 from juying.card.virtual.transport import LocalTransport
-from juying.codec.profile import load_profile
+from juying.codec.profile import Profile, load_profile
 from juying.crypto.keys import CardKey, DemonstrationKeys, Keys, RawKeys
 from juying.errors import AccessRefused, CardRefused, CardRemoved, FieldError, InputError, KeyUseError, StatusError
 from juying.text import Text
@@ -184,6 +184,14 @@ def test_keys_are_replaced_all_together(card: VirtualCard) -> None:
     assert not has_keys(card, DemonstrationKeys())
 
 
+def test_keys_of_an_application_that_the_card_does_not_have_are_left_out() -> None:
+    whole = load_profile("ssc-v3")
+    card = VirtualCard.blank(whole.model_copy(update={"applications": whole.applications[:2]}))
+    assert load_keys(session(card), OfficeKeys()) == sum(
+        key.on_card for application in whole.applications[:2] for key in application.keys
+    )
+
+
 def test_a_store_that_lacks_a_key_changes_nothing(card: VirtualCard) -> None:
     changes = card.memory.changes
     with pytest.raises(KeyUseError, match="lacks SSSE/IRK and 0 more"):
@@ -213,26 +221,39 @@ def test_a_card_with_other_keys_is_left_alone(card: VirtualCard) -> None:
 def finish(card: VirtualCard) -> None:
     """Do it again, as the clerk would."""
     load_keys(session(card), OfficeKeys())
-    assert session(card).authenticate() is False
-    ssc = session(card, OfficeKeys())
+    ssc = session(card)
+    assert ssc.authenticate() is False
+    ssc.present(Access(OfficeKeys()))
     assert ssc.authenticate() is True
     unblock_pin(ssc)
 
 
-@pytest.mark.parametrize("tear", [TearAfterCommand, TearAfterByte])
-@pytest.mark.parametrize("name", PROFILES)
-def test_torn_anywhere_a_key_load_is_finished_by_doing_it_again(
-    name: str, tear: Callable[[VirtualCard, int], Fault]
-) -> None:
-    profile = load_profile(name)
+def tear_everywhere(profile: Profile, tear: Callable[[VirtualCard, int], Fault]) -> int:
+    """Tear a key load at every point and finish it each time; the number of points."""
     points = 0
     while True:
         card = VirtualCard.blank(profile)
         try:
-            load_keys(session(tear(card, points)), OfficeKeys())
+            load_keys(
+                SscCard.open(LocalTransport(tear(card, points)), profile, Access(DemonstrationKeys())), OfficeKeys()
+            )
         except CardRemoved:
             finish(card)
             points += 1
             continue
-        break
-    assert points > sum(key.on_card for application in profile.applications for key in application.keys)
+        return points
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_torn_after_any_command_a_key_load_is_finished_by_doing_it_again(name: str) -> None:
+    profile = load_profile(name)
+    keys = sum(key.on_card for application in profile.applications for key in application.keys)
+    assert tear_everywhere(profile, TearAfterCommand) > 2 * keys
+
+
+@pytest.mark.parametrize("name", ["ssc-v2", "ssc-v3"])
+def test_torn_after_any_byte_a_key_load_is_finished_by_doing_it_again(name: str) -> None:
+    whole = load_profile(name)
+    profile = whole.model_copy(update={"applications": whole.applications[:1]})  # seven keys are as good as sixty
+    keys = sum(key.on_card for key in profile.applications[0].keys)
+    assert tear_everywhere(profile, TearAfterByte) > 16 * keys

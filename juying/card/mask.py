@@ -6,6 +6,7 @@ PINs, keys, cryptograms and whatever is under secure messaging are blanked. What
 application or file, another tag, a proprietary command) it takes for personal.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -20,8 +21,10 @@ from juying.card.apdu import (
     Command,
 )
 from juying.card.atr import historical_place
+from juying.card.mask_control import Mask, mask_control
 from juying.card.pseudonym import Pseudonyms
 from juying.codec import tlv
+from juying.codec.record import cut
 from juying.codec.spec import Application, File, FileKind, Profile, Record, Stored
 from juying.errors import DecodeError
 
@@ -39,8 +42,11 @@ _EF = 0xEF
 
 _PERMIT_MAGIC = b"JY"
 
-Mask = Callable[[bytes, int], bytes]
-"""Masks data, given its offset in the whole data of the command (more than 0 behind a GET RESPONSE)."""
+_GET_BALANCE = (0x80, 0x5C)
+"""Class and instruction: an amount of money without a name is nobody's."""
+
+_ISSUER_FIELD = "transit.issuer_code"
+"""First field of the file that a purse also returns in 9F0C."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +109,12 @@ class Masker:
         chained, self._chained = self._chained, command.cla < 0x80 and bool(command.cla & 0x10)
         if _is_secret(command.cla, command.ins):
             return _blanked
+        if (command.cla, command.ins) == _GET_BALANCE:
+            return _plain
         if command.cla & 0x80 or chained or self._chained:
             return self._opaque
         if command.ins == SELECT:
-            return self._fci
+            return functools.partial(self._fci, self._issuer_data(command.data))
         if command.ins in _RECORD_COMMANDS:
             return self._records(self._target(command))
         if command.ins in _BINARY_COMMANDS:
@@ -159,6 +167,8 @@ class Masker:
         major = version[:1]
         fitting = tuple(profile for profile in self._profiles if profile.version[:1].encode() == major)
         if fitting:
+            # An application of its own, such as a purse, states no version.
+            fitting += tuple(profile for profile in self._profiles if not profile.by_field("card.version"))
             self._profiles = fitting
             known = {id(entry) for profile in fitting for entry in profile.applications}
             files = {id(file) for profile in fitting for file in profile.files}
@@ -182,23 +192,47 @@ class Masker:
     def _opaque(self, data: bytes, offset: int) -> bytes:
         return self._names.opaque(data) if self._personal else data
 
-    def _fci(self, data: bytes, offset: int) -> bytes:
+    def _issuer_data(self, aid: bytes) -> Mask:
+        """The mask for 9F0C in the answer to SELECT: that of the file with the same bytes, if the profile has one.
+
+        Otherwise the first two bytes stay, which name the algorithm on some cards (observed).
+        """
+        for application in self._applications(lambda application: application.aid == aid):
+            for file in application.files:
+                if file.records and file.records[0].field == _ISSUER_FIELD:
+                    return functools.partial(self._fields, file)
+        return lambda data, offset: data[:2] + self._names.opaque(data[2:])
+
+    def _fci(self, issuer_data: Mask, data: bytes, offset: int) -> bytes:
         if not self._personal:
             return data
-        return _mask_fci(data, self._names) if offset == 0 else self._names.opaque(data)
+        return mask_control(data, self._names, issuer_data) if offset == 0 else self._names.opaque(data)
 
     def _binary(self, files: tuple[File, ...], start: int) -> Mask:
         if not files or any(file.kind is not FileKind.TRANSPARENT for file in files):
             return self._unknown
 
         def mask(data: bytes, offset: int) -> bytes:
-            if not any(self._marked(file) for file in files):
+            if not any(self._marked(spec) for file in files for spec in (file, *file.records)):
                 return data
             at = start + offset
+            if files[0].records:
+                return self._fields(files[0], data, at)
             kept = _header_length(files[0], at, data)
             return data[:kept] + self._names.placed(files[0].address, at + kept, data[kept:])
 
         return mask
+
+    def _fields(self, file: File, data: bytes, at: int) -> bytes:
+        """Part of a file of fields, from offset ``at``; a field that is cut is masked without its type."""
+        masked, marked = b"", self._marked(file)
+        for record, place in zip(file.records, file.places, strict=True):
+            piece = data[max(place - at, 0) : max(place + record.length - at, 0)]
+            if piece and (marked or self._marked(record)):
+                whole = len(piece) == record.length
+                piece = self._names.of(record.type, record.field, piece) if whole else self._names.opaque(piece)
+            masked += piece
+        return masked + self._guess(data[len(masked) :])
 
     def _records(self, files: tuple[File, ...]) -> Mask:
         if not files or any(file.kind is FileKind.TRANSPARENT for file in files):
@@ -215,13 +249,14 @@ class Masker:
         marked = any(self._marked(file) for file in files)
         masked = b""
         while rest := data[len(masked) :]:
-            specs = [spec for file in files if (spec := file.record(rest[0]))]
-            if len(rest) < 2 or not specs:
+            specs = [spec for file in files if (spec := file.identify(rest))]
+            start = 3 if specs and (specs[0].tag or 0) > 0xFF else 2
+            if len(rest) < start or not specs:
                 return masked + self._unknown_objects(rest)
-            value = rest[2 : 2 + rest[1]]
+            value = rest[start : start + rest[start - 1]]
             if specs[0].field == "card.version":
                 self._narrow(value)
-            masked += rest[:2] + self._value(specs, value, marked)
+            masked += rest[:start] + self._value(specs, value, marked)
         return masked
 
     def _unknown_objects(self, data: bytes) -> bytes:
@@ -253,6 +288,8 @@ class Masker:
         return self._names.of(spec.type, spec.field, value) if marked else value
 
     def _parts(self, spec: Record, value: bytes, marked: bool) -> bytes:
+        if spec.parts[0].tag is None and len(value) == spec.length:
+            return b"".join(self._value([part], piece, marked) for part, piece in cut(value, spec.parts))
         try:
             objects = tlv.parse(value)
         except DecodeError:
@@ -285,6 +322,10 @@ def shape(raw: bytes) -> bytes | None:
 def _is_secret(cla: int, ins: int) -> bool:
     """Whether what goes with a command of this class and instruction is blanked."""
     return ins in _SECRET or _is_protected(cla)
+
+
+def _plain(data: bytes, offset: int) -> bytes:
+    return data
 
 
 def _blanked(data: bytes, offset: int) -> bytes:
@@ -320,44 +361,6 @@ def _header_length(file: File, at: int, data: bytes) -> int:
     if file.content == "photo":
         return length if int.from_bytes(data[:length]) <= file.size - length else 0
     return length if data.startswith(_PERMIT_MAGIC) else 0
-
-
-_FCI_TEMPLATES = {0x6F, 0x62, 0x64, 0xA5}
-_FCI_KEPT = {0x80, 0x81, 0x82, 0x83, 0x84, 0x87, 0x88, 0x8A}
-"""Sizes, descriptor, file identifier, name, priority, short identifiers and life cycle: nothing personal."""
-
-
-def _mask_fci(data: bytes, names: Pseudonyms) -> bytes:
-    """File control information in BER-TLV; what is not understood is masked as a whole.
-
-    Of 9F0C the first two bytes stay, which name the algorithm on some cards (observed).
-    """
-    masked = b""
-    while rest := data[len(masked) :]:
-        start, end = _ber_value(rest)
-        if not 0 < start <= end <= len(rest):
-            return masked + names.opaque(rest)
-        value = rest[start:end]
-        if rest[0] in _FCI_TEMPLATES:
-            value = _mask_fci(value, names)
-        elif rest[:2] == b"\x9f\x0c":
-            value = value[:2] + names.opaque(value[2:])
-        elif rest[0] not in _FCI_KEPT:
-            value = names.guess(value)
-        masked += rest[:start] + value
-    return masked
-
-
-def _ber_value(data: bytes) -> tuple[int, int]:
-    """Where the value of the first BER-TLV object begins and ends; (0, 0) for a length of another form."""
-    start = 2 if data[0] & 0x1F == 0x1F else 1
-    length = data[start] if start < len(data) else 0xFF
-    if length == 0x81 and start + 1 < len(data):
-        start += 1
-        length = data[start]
-    elif length > 0x7F:
-        return 0, 0
-    return start + 1, start + 1 + length
 
 
 def _mask_atr(atr: bytes, names: Pseudonyms) -> bytes:

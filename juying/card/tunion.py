@@ -107,7 +107,18 @@ def read_transit(channel: Channel, *, holder: bool = False, trips: bool = False)
 
     Raises `CardRefused` when the card has no such application, `TransportError` when it is gone.
     """
-    return _Reading(channel).read(holder=holder, trips=trips)
+    aid, control, blocked = select_transit(channel)
+    return _Reading(channel, aid, control, blocked=blocked).read(holder=holder, trips=trips)
+
+
+def read_selected(channel: Channel) -> TransitCard | None:
+    """Read whatever the purse that is selected already gives, as a trace may hold that begins after SELECT.
+
+    None when there is nothing. Raises `TransportError`.
+    """
+    card = _Reading(channel, b"", None, blocked=False).read(holder=False, trips=True)
+    found = card.public or card.management or card.trips or card.rides or card.balance_fen is not None
+    return card if found else None
 
 
 def select_transit(channel: Channel) -> tuple[bytes, Control | None, bool]:
@@ -163,13 +174,15 @@ def _open_trip(ride: Ride) -> dict[str, object]:
 class _Reading:
     """One pass over a card, and what went wrong on the way."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, aid: bytes, control: Control | None, *, blocked: bool) -> None:
         self._channel = channel
-        self._blocked = False
+        self._aid = aid
+        self._control = control
+        self._blocked = blocked
         self._problems: dict[tuple[str, str], Problem] = {}
 
     def read(self, *, holder: bool, trips: bool) -> TransitCard:
-        aid, control, self._blocked = select_transit(self._channel)
+        control = self._control
         if self._blocked:
             blocked = Text("交通应用已锁定", "the transit application is blocked")
             self._note((Trouble(layout.APPLICATION, blocked),))
@@ -186,7 +199,7 @@ class _Reading:
         self._note(person.troubles if person else ())
         known = public or PublicData.decode(b"")
         return TransitCard(
-            aid=aid,
+            aid=self._aid,
             version=control.version if control else "",
             blocked=self._blocked,
             card_number=known.card_number,

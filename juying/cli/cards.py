@@ -24,9 +24,13 @@ from juying.cli.options import (
     open_transport,
 )
 from juying.cli.output import Exit, console, print_fields, print_json, tell
+from juying.cli.transit_view import show_transit
+from juying.errors import CardRefused
 from juying.text import Text
 
 if TYPE_CHECKING:
+    from juying.card.transport import Transport
+    from juying.card.tunion import TransitCard
     from juying.codec.decoding import Explained
     from juying.codec.spec import Profile
     from juying.services.reading import Reading
@@ -49,10 +53,12 @@ def read(
     ask_pin: AskPin = False,
     json: Json = False,
 ) -> int:
-    """读卡：持卡人、工作许可及其签名 / read a card: the holder, the work permit and its signature."""
+    """读卡：持卡人、工作许可及其签名、交通卡 / read a card: holder, work permit and its signature, transit card."""
+    from juying.card.channel import Channel
     from juying.card.ssc import SscCard
     from juying.codec.profile import load_profile
     from juying.services.reading import read_card
+    from juying.services.transit_reading import transit_of, with_transit_part
 
     layout = load_profile(profile) if profile else None
     trusted = load_trust(trust, root, required=False)
@@ -60,16 +66,37 @@ def read(
         open_access(keys, pin_file, ask_pin) as access,
         open_transport(reader, virtual, replay, record, layout) as transport,
     ):
-        card = SscCard.open(transport, layout, access)
+        try:
+            card = SscCard.open(transport, layout, access)
+        except CardRefused:
+            transit = transit_of(Channel(transport), incomplete=replay is not None)
+            if transit is None:
+                raise
+            return _show_transit_card(transport, transit, json=json)
         reading = read_card(card, trusted, now=datetime.now(UTC), photo=photo is not None, everything=everything)
+        transit = transit_of(card.channel)
     saved = photo is None or _save_photo(reading, photo)
     files = reading.files(card.profile) if everything else {}
     if json:
         records = {address: [entry._asdict() for entry in entries] for address, entries in files.items()}
-        print_json({**reading.to_dict(), "files": records} if everything else reading.to_dict())
+        document = with_transit_part(reading.to_dict(), transit)
+        print_json({**document, "files": records} if everything else document)
     else:
+        if transit is not None:
+            show_transit(transit)
         _show(reading, card.profile, files)
     return Exit.DONE if saved else Exit.NO
+
+
+def _show_transit_card(transport: "Transport", card: "TransitCard", *, json: bool) -> int:
+    """A card with nothing but a transit application."""
+    from juying.services.transit_reading import transit_document
+
+    if json:
+        print_json(transit_document(transport, card))
+    else:
+        show_transit(card)
+    return Exit.DONE
 
 
 def _save_photo(reading: "Reading", path: Path) -> bool:

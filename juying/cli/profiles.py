@@ -12,7 +12,7 @@ from juying.errors import DecodeError
 app = Commands("卡规格 / card profiles")
 
 Name = Annotated[
-    str, typer.Argument(metavar="PROFILE", help="ssc-v1、ssc-v2、ssc-v3，或 .toml 文件 / name or .toml file")
+    str, typer.Argument(metavar="PROFILE", help="ssc-v1、ssc-v2、ssc-v3、tunion，或 .toml 文件 / name or .toml file")
 ]
 
 

@@ -25,16 +25,33 @@ def new(
     image: Image,
     profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="卡规格 / card profile")] = "ssc-v3",
     region: Annotated[str, typer.Option("--region", metavar="CODE", help="行政区划 / region, GB/T 2260")] = "331000",
+    transit: Annotated[
+        bool, typer.Option("--transit", help="卡上还有交通联合应用 / the chip carries the transit application too")
+    ] = False,
+    balance: Annotated[
+        int,
+        typer.Option("--balance", metavar="FEN", help="交通应用的余额，分 / its balance in fen"),
+    ] = 0,
+    disabled: Annotated[bool, typer.Option("--disabled", help="交通应用未启用 / it is not enabled")] = False,
     json: Json = False,
 ) -> int:
     """造一张空白虚拟卡 / make a blank virtual card."""
     from juying.card.virtual.card import VirtualCard
     from juying.card.virtual.image import save_card
+    from juying.card.virtual.tunion import TransitIssue
     from juying.codec.profile import load_profile
+    from juying.codec.tunion.layout import has_transit
 
     if image.exists():
         raise InputError("文件已存在，不会被覆盖", "the file exists and is not overwritten", where=str(image))
-    card = VirtualCard.blank(load_profile(profile), region=region)
+    layout = load_profile(profile)
+    wanted = transit or has_transit(file.address for file in layout.files)
+    if (balance or disabled) and not wanted:
+        raise InputError(
+            "--balance 和 --disabled 须与 --transit 同用", "--balance and --disabled go with --transit", where=profile
+        )
+    issue = TransitIssue(balance_fen=balance, enabled=not disabled) if wanted else None
+    card = VirtualCard.blank(layout, region=region, transit=issue)
     save_card(card, image)
     _show(card, as_json=json)
     return Exit.DONE

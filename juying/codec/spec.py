@@ -182,6 +182,11 @@ class File(Stored):
     def _encoders(self) -> tuple[Encoder, ...]:
         return tuple(record._codec[0] for record in self.records)
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where each field of a row begins."""
+        return tuple(place.start for place, _ in self._decoders)
+
     def decode_row(self, raw: bytes) -> tuple[Value, ...]:
         """The fields of one record of a cyclic file, or of a file of fields. Raises `DecodeError`."""
         if len(raw) != self.record_length:

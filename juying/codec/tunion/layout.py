@@ -4,7 +4,7 @@ The names are those of the profile without the leading ``transit.``.
 """
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -74,9 +74,9 @@ def file(address: str) -> File:
     return profile().file(address)
 
 
-def has_transit(addresses: Collection[str]) -> bool:
+def has_transit(addresses: Iterable[str]) -> bool:
     """Whether files with these addresses hold the application."""
-    return PURSE in addresses
+    return any(address == PURSE for address in addresses)
 
 
 def with_transit(card: Profile) -> Profile:

@@ -70,10 +70,11 @@ def block_card(card: CardSession) -> None:
 def load_keys(card: CardSession, new: Keys, *, progress: Callable[[int, int], None] | None = None) -> int:
     """Put the keys of ``new`` onto the card, in the place of those that it has; how many were written.
 
-    Keys of an application that the card does not have are left out. The session's own keys are those on the card until now. ``new`` must hold all keys that the profile puts on a card,
-    and as previous version of the main key the one on the card, because new keys travel under it. The main key comes
-    last: until then the card takes the same keys again, so a card that was torn out is finished by doing it once
-    more, also when it was torn right after the main key.
+    The session's own keys are those on the card until now. ``new`` must hold all keys that the profile puts on a card,
+    and as previous version of the main key the one on the card, because new keys travel under it. Keys of an
+    application that the card does not have are left out. The main key comes last: until then the card takes the same
+    keys again, so a card that was torn out is finished by doing it once more, also when it was torn right after the
+    main key.
 
     ``progress`` is called with keys written and keys in all. Raises `CardRefused` for a card that names no city and
     `KeyUseError` when ``new`` lacks a key, both before anything is written, and `AccessRefused` when the card

@@ -10,8 +10,11 @@ from juying import __version__
 from juying.cli import (
     card_faces,
     cards,
+    check,
     credentials,
     issuing,
+    keys,
+    medical,
     profiles,
     readers,
     revocation,
@@ -31,6 +34,7 @@ app = Commands("聚英卡：签发、读取、验证 / issue, read and verify th
 app.command("issue")(issuing.issue)
 app.command("read")(cards.read)
 app.command("verify")(credentials.verify)
+app.command("check")(check.check)
 app.command("scan")(scan.scan)
 app.command("readers")(readers.readers)
 app.command("decode")(profiles.decode)
@@ -42,6 +46,8 @@ status_lists.add_to(credentials.app)
 app.add_typer(credentials.app, name="credential")
 app.add_typer(trust.app, name="trust")
 app.add_typer(wallet.app, name="wallet")
+app.add_typer(keys.app, name="keys")
+app.add_typer(medical.app, name="medical")
 
 
 def _show_version(wanted: bool) -> None:

@@ -78,7 +78,11 @@ class TearAfterByte(Fault):
     """The card loses power once ``count`` more bytes were written to its memory and another is due."""
 
     def __init__(self, card: VirtualCard | Fault, count: int) -> None:
-        """Let the memory take ``count`` bytes; the one byte that makes an appended record current counts too."""
+        """Let the memory take ``count`` bytes.
+
+        The one byte that makes an appended record current counts too, as do drafts and the last byte of a change that
+        takes effect as a whole (see `Memory.flip`): counters of tries, keys, the PIN, states.
+        """
         super().__init__(card)
         self.memory.budget = count
 

@@ -53,12 +53,22 @@ def _tree(profile: Any) -> None:
     from rich.markup import escape
     from rich.tree import Tree
 
+    from juying.codec.manual import rule_text
+
     root = Tree(f"[bold]{profile.name}[/] {escape(str(profile.title))}")
+    security = profile.security
+    root.add(
+        f"{security.cipher}, {security.city_factor}, {security.card_factor}; "
+        f"PIN {security.pin_digits} 位 / digits, {security.pin_tries} 次 / tries"
+    )
     for application in profile.applications:
         branch = root.add(f"[bold]{application.name}[/] {escape(str(application.title))}")
+        for key in application.keys:
+            branch.add(f"{key.id:02X} {key.name} {key.kind.value}")
         for file in application.files:
             size = f"{file.size} bytes" if file.size else f"{file.count} × {file.record_length}" if file.count else ""
             leaf = branch.add(f"{file.address} {file.kind.value} {size} {escape(str(file.title))}")
+            leaf.add(f"读 / read: {rule_text(file.read)}; 写 / write: {rule_text(file.write)}")
             for record in file.records:
                 tag = f"{record.tag:02X}" if record.tag else "  "
                 times = f" × {record.repeat}" if record.repeat > 1 else ""

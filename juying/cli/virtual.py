@@ -79,13 +79,30 @@ def block(image: Image, json: Json = False) -> int:
 
 
 def _show(card: "VirtualCard", *, as_json: bool) -> None:
+    from juying.card.virtual.security import has_initial_pin
+
+    pin = card.memory.pin
+    initial = has_initial_pin(card.profile, pin)
     if as_json:
-        print_json({"profile": card.profile.name, "state": card.state.value, "atr": card.atr.hex().upper()})
+        print_json(
+            {
+                "profile": card.profile.name,
+                "state": card.state.value,
+                "locks": {name: lock.value for name, lock in card.locks.items()},
+                "pin": {"tries": pin.tries, "initial": initial},
+                "blocked_keys": list(card.blocked_keys),
+                "atr": card.atr.hex().upper(),
+            }
+        )
         return
+    first = Text("，仍为初始值", ", still the initial one") if initial else Text("", "")
     print_fields(
         card.profile.title,
         (
             (Text("状态", "state"), Text(*_STATES[card.state])),
+            *((Text(f"应用 {name}", f"application {name}"), Text(*_LOCKS[lock])) for name, lock in card.locks.items()),
+            (Text("PIN", "PIN"), Text(f"还可试 {pin.tries} 次{first.zh}", f"{pin.tries} tries left{first.en}")),
+            *((Text(f"密钥 {name}", f"key {name}"), Text(*_STATES["blocked"])) for name in card.blocked_keys),
             (Text("复位应答", "ATR"), card.atr.hex(" ").upper()),
         ),
     )
@@ -96,6 +113,7 @@ _STATES = {
     "personalised": ("已个人化", "personalised"),
     "blocked": ("已锁定", "blocked"),
 }
+_LOCKS = {"blocked": _STATES["blocked"], "blocked-for-ever": ("已永久锁定", "blocked for ever")}
 
 
 @app.command()

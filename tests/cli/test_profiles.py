@@ -20,7 +20,7 @@ titel = "a slip of the keyboard"
 
 def test_list(juying: Juying) -> None:
     document = juying("profile", "list", "--json").document
-    assert [profile["name"] for profile in document["profiles"]] == ["ssc-v1", "ssc-v2", "ssc-v3"]
+    assert [profile["name"] for profile in document["profiles"]] == ["ssc-v1", "ssc-v2", "ssc-v3", "tunion"]
     assert document["profiles"][1].keys() == {"name", "version", "title"}
     done = juying("profile", "list")
     assert done.out.splitlines()[2].startswith("ssc-v3  社会保障卡 第三代")
@@ -43,6 +43,9 @@ def test_show(juying: Juying) -> None:
         "SSSE/EF05 linear",
         "08 an18 社会保障号码 / social security number",
         "SSSE/EF08 transparent 4096 bytes",
+        "sm4, city-sx, atr-last-8; PIN 6",
+        "8A UK7 external",
+        "写 / write: 密钥 UK7 / key UK7",
     ):
         assert part in tree
     assert "DF02/EF07 cyclic 4 × 85" in tree

@@ -17,7 +17,7 @@ from juying.card.virtual.memory import ISSUER_FILE, NUMBER_TAG, Lock, Memory, fa
 from juying.card.virtual.messaging import protected
 from juying.card.virtual.security import SECURITY
 from juying.card.virtual.session import AnswerError, Session
-from juying.card.virtual.tree import Command, Dedicated, Tree
+from juying.card.virtual.tree import Command, Tree
 from juying.card.virtual.tunion import TransitIssue, add_transit, equip
 from juying.codec.spec import Profile
 from juying.codec.tunion.layout import has_transit, with_transit
@@ -152,15 +152,16 @@ class VirtualCard:
         """The applications that are blocked, by name."""
         return dict(self.memory.locks)
 
+    @property
+    def blocked_keys(self) -> tuple[str, ...]:
+        """The keys without tries left, by application and name."""
+        return tuple(name for name, key in self.memory.keys.items() if not key.tries)
+
     def block(self) -> None:
         """Block the card for good, as an act of the office: it answers 6A81 to every command from now on."""
         self.memory.blocked = True
         self.memory.changes += 1
         self._announce()
-
-    def install(self, application: Dedicated) -> None:
-        """Put one more application on the card, with commands of its own; it is the last that SELECT finds."""
-        self._tree.applications += (application,)
 
     def power_on(self) -> None:
         """Give the card power: the master file is selected, nothing else is known."""

@@ -11,7 +11,7 @@ from juying.card.virtual.memory import Secret
 from juying.card.virtual.session import AnswerError, Request, Session, usable
 from juying.card.virtual.tree import Command
 from juying.codec.rules import KEY, PIN
-from juying.codec.spec import KeyKind
+from juying.codec.spec import KeyKind, Profile
 from juying.crypto.authentication import ANSWER_LENGTH, challenge_length, internal_answer, verify_external
 
 CHALLENGES = (4, 8, 16)
@@ -86,6 +86,11 @@ def compare_pin(session: Session, given: bytes) -> None:
     if not pin.tries:
         raise AnswerError(0x6983)
     prove(session, pin, lambda: hmac.compare_digest(given, bytes(pin.value)))
+
+
+def has_initial_pin(profile: Profile, pin: Secret) -> bool:
+    """Whether the holder has not chosen a PIN yet; with an initial one the card does not trade."""
+    return pin.value.hex() in profile.security.initial_pins
 
 
 def prove(session: Session, secret: Secret, right: Callable[[], bool]) -> None:

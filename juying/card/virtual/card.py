@@ -13,6 +13,7 @@ from juying.card.transport import CardProtocol
 from juying.card.virtual import framing
 from juying.card.virtual.administration import ADMINISTRATION
 from juying.card.virtual.commands import COMMANDS, GET_RESPONSE, UPDATES
+from juying.card.virtual.debit import equip_debit
 from juying.card.virtual.memory import ISSUER_FILE, NUMBER_TAG, Lock, Memory, factory_memory, issuer_record
 from juying.card.virtual.messaging import protected
 from juying.card.virtual.security import SECURITY
@@ -92,6 +93,7 @@ class VirtualCard:
         self._tree = Tree(profile, memory)
         if has_transit(memory.files):
             equip(self._tree, memory)
+        equip_debit(self._tree, memory)
         self._session: Session | None = None
         self._atr = answer_to_reset(profile.protocol, memory.historical)
         t0 = profile.protocol == "T=0"

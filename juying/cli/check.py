@@ -1,5 +1,6 @@
 """``juying check``: may this card or code be used here?"""
 
+import json as json_library
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from juying.cli.options import (
 )
 from juying.cli.output import Exit, print_json
 from juying.cli.plain import Cell, print_line, print_rows
+from juying.cli.verifying import load_verifier, open_replay_cache, text_of
 from juying.errors import CardRefused, InputError
 from juying.text import Text
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from juying.credential.verdict import Verification
     from juying.services.adapter import Adapter
     from juying.services.asking import CheckResult
+    from juying.services.platform import Platform
     from juying.services.presentation import Presentation
     from juying.services.verdict import Verdict
 
@@ -98,10 +101,13 @@ def check(
     from juying.services.adapter import Closing
     from juying.services.asking import check as ask
     from juying.services.resilience import Deadline
+    from juying.services.sites import adapters, load_sites, platforms
 
     if not 0 < deadline <= 600:
         raise InputError("--deadline 须大于 0 秒，至多 600 秒", "--deadline has to be above 0 and at most 600 seconds")
-    asked = _adapters(sites, what)
+    path = sites or os.environ.get("JUYING_SITES")
+    tables = load_sites(path) if path else {}
+    asked = adapters(tables, what)
     if source is None:
         wants_transit = any(adapter.name.partition(".")[0] == TRANSIT for adapter in asked)
         with (
@@ -112,7 +118,12 @@ def check(
     elif reader or virtual or replay:
         raise InputError("卡和码只能给一个", "either a card or a code, not both")
     else:
-        presentation = _code(source, trust, root, policy, lists, audience, nonce, replay_cache)
+        resolvers = platforms(tables)
+        text = source if _recognised(source, resolvers) else text_of(source)
+        if _recognised(text, resolvers):
+            presentation = _resolved(text, resolvers)
+        else:
+            presentation = _verified(text, trust, root, policy, lists, audience, nonce, replay_cache)
     result = ask(asked, presentation, now=datetime.now(UTC), deadline=Deadline.after(deadline))
     for adapter in asked:
         if isinstance(adapter, Closing):
@@ -127,13 +138,6 @@ def exit_status(result: "CheckResult") -> int:
 
     statuses = {Decision.ELIGIBLE: Exit.DONE, Decision.INELIGIBLE: Exit.NO, Decision.UNDETERMINED: Exit.UNDETERMINED}
     return statuses[result.worst]
-
-
-def _adapters(sites: Path | None, what: str) -> "Sequence[Adapter]":
-    from juying.services.sites import adapters, load_sites
-
-    path = sites or os.environ.get("JUYING_SITES")
-    return adapters(load_sites(path) if path else {}, what)
 
 
 def _card(
@@ -179,8 +183,22 @@ def _transit(transport: "Transport") -> "TransitCard | None":
         return None
 
 
-def _code(
-    source: str,
+def _recognised(code: str, platforms: "Sequence[Platform]") -> bool:
+    return any(platform.recognises(code) for platform in platforms)
+
+
+def _resolved(code: str, platforms: "Sequence[Platform]") -> "Presentation":
+    """The code as the platform that issued it resolves it."""
+    from juying.credential.trust import TrustList
+    from juying.services.platform import verify_any
+    from juying.services.presentation import Presentation
+
+    shown = verify_any(code, TrustList(), platforms, now=datetime.now(UTC))
+    return Presentation.from_qr(shown.verification, person=shown.person)
+
+
+def _verified(
+    text: str,
     trust: Path | None,
     root: Path | None,
     policy: Path | None,
@@ -189,12 +207,12 @@ def _code(
     nonce: str | None,
     replay_cache: Path | None,
 ) -> "Presentation":
-    from juying.cli.verifying import load_verifier, open_replay_cache, text_of
+    """The text of a code as the issuer's key and the options verify it."""
     from juying.services.presentation import Presentation
 
     memory = open_replay_cache(replay_cache)
     verify = load_verifier(load_trust(trust, root), policy, lists, audience, nonce, memory)
-    return Presentation.from_qr(verify(text_of(source)))
+    return Presentation.from_qr(verify(text))
 
 
 def _print(result: "CheckResult", asked: "Sequence[Adapter]", *, as_json: bool, alone: bool) -> None:
@@ -229,7 +247,8 @@ def _print_checks(verdict: "Verdict") -> None:
     print_rows(rows)
     print_line("")
     for name, value in verdict.evidence.items():
-        print_line(f"{name}: {value}", "dim")
+        shown = value if isinstance(value, str) else json_library.dumps(value, ensure_ascii=False)
+        print_line(f"{name}: {shown}", "dim")
     print_line(
         f"{verdict.decision.text}{f'（{age_text(verdict.age)}）' if verdict.age else ''}",
         f"bold {COLOURS[verdict.decision]}",

@@ -10,6 +10,9 @@
 
     [transit]
 
+    [platform.voucher]         # who resolves the codes of the medical e-voucher
+    url = "…"
+
 The name of a table is the name of the entry point that reads it (`juying.services.adapter.GROUP`), so a service that
 somebody else's package brings is configured in the same file. What stands in the table is that service's business.
 """
@@ -18,16 +21,22 @@ import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from juying.credential.strict_json import read_bytes
+from juying.credential.strict_json import members, read_bytes
+from juying.credential.verdict import Verdict
 from juying.errors import InputError, JuyingError
 from juying.services.adapter import GROUP, Adapter, Factory
 from juying.text import Text
 
+if TYPE_CHECKING:
+    from juying.services.platform import Platform
+
 MAX_FILE = 1 << 20
 ALL = "all"
 """Every service that has a table."""
+PLATFORM = "platform"
+"""The table of those who resolve codes; it is no service."""
 
 Tables = Mapping[str, Mapping[str, Any]]
 
@@ -51,8 +60,8 @@ def load_sites(path: str | Path) -> Tables:
         document = tomllib.loads(read_bytes(Path(path), limit=MAX_FILE).decode())
         installed = services()
         for name, table in document.items():
-            if name not in installed:
-                raise _unknown(name, installed)
+            if name not in installed and name != PLATFORM:
+                raise _unknown(name, {*installed, PLATFORM})
             if not isinstance(table, dict):
                 raise InputError(f"须为表 [{name}]", f"this has to be a table, [{name}]", where=name)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -70,9 +79,10 @@ def adapters(tables: Tables, wanted: str) -> tuple[Adapter, ...]:
     """
     installed = services()
     if wanted == ALL:
-        if not tables:
+        configured = [name for name in tables if name != PLATFORM]
+        if not configured:
             raise InputError(f"没有配置任何服务，{_HOW.zh}", f"no service is configured; {_HOW.en}")
-        return tuple(adapter for name, table in tables.items() for adapter in _made(name, installed[name], table))
+        return tuple(adapter for name in configured for adapter in _made(name, installed[name], tables[name]))
     name, _, site = wanted.partition(".")
     if name not in installed:
         raise _unknown(name, {*installed, ALL})
@@ -91,6 +101,37 @@ def adapters(tables: Tables, wanted: str) -> tuple[Adapter, ...]:
             f"the service {name} is not configured; {_HOW.en} ({error.text.en})",
         ) from None
 
+
+def platforms(tables: Tables) -> tuple["Platform", ...]:
+    """Those who resolve codes that only they understand, as configured. Raises `InputError`.
+
+    ``[platform.voucher]`` has the members of `juying.services.platform.VoucherPlatform`; in its ``errors`` stands which
+    code of an answer means which verdict (``{ 30021 = "expired" }``).
+    """
+    voucher = members(tables.get(PLATFORM, {}), (), PLATFORM, optional=("voucher",)).get("voucher")
+    if voucher is None:
+        return ()
+    from juying.services.platform import VoucherPlatform
+
+    place = f"{PLATFORM}.voucher"
+    given = dict(members(voucher, _VOUCHER, place, optional=(*_VOUCHER_MORE, "timeout", "errors")))
+    errors = given.pop("errors", {})
+    for name, value in given.items():
+        if not isinstance(value, int | float if name == "timeout" else str):
+            raise InputError("类型不对", "this has the wrong type", where=f"{place}.{name}")
+    try:
+        return (VoucherPlatform(errors={code: Verdict(word) for code, word in errors.items()}, **given),)
+    except (ValueError, AttributeError):
+        known = ", ".join(Verdict)
+        raise InputError(
+            f"须为错误码到结论的表，结论为 {known}",
+            f"this has to be a table of codes with verdicts, which are {known}",
+            where=f"{place}.errors",
+        ) from None
+
+
+_VOUCHER = ("url", "organisation", "operator", "operator_name")
+_VOUCHER_MORE = ("office", "office_name", "business", "pattern")
 
 _HOW = Text(
     "请用 --sites 或环境变量 JUYING_SITES 指定 TOML 配置文件，每个服务一张表，如 [library.taizhou]",

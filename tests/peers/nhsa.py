@@ -62,6 +62,7 @@ def _insured(kind: str = "310", **more: Any) -> Document:
 
 PEOPLE = {
     "A10000001": _person(ANNA, "ERIKSSON ANNA MARIA", _insured()),
+    "JYX000010": _person(ANNA, "ERIKSSON ANNA MARIA", _insured()),
     "A10000002": _person(ANNA[:-1] + "2", "PAUSED PETRA", _insured(psn_insu_stas="2", paus_insu_date="2026-03-01")),
     "A10000003": _person(ANNA[:-1] + "3", "NOBODY NORA"),
     "A10000004": _person(ANNA[:-1] + "4", "REMOTE RITA", _insured(insuplc_admdvs="330106")),

@@ -123,6 +123,7 @@ def readers() -> dict[str, Reader]:
         "R0008": Reader("样本·超期", overdue=6),
         "R0009": Reader("ÉCHANTILLON ÇÀ"),
         "L898902C3": Reader("ERIKSSON ANNA MARIA"),
+        "JYX000010": Reader("ERIKSSON ANNA MARIA"),
         **{
             f"P{number:05d}": Reader(f"样本{number}", "Y" * (number % 2) + " " * (14 - number % 2))
             for number in range(500)

@@ -14,7 +14,7 @@ from juying.errors import InputError
 from juying.services import sites
 from juying.services.adapter import GROUP, Adapter, Blocking
 from juying.services.guard import Guard
-from juying.services.presentation import Presentation
+from juying.services.presentation import NUMBERS, Presentation
 from juying.services.resilience import Deadline, Resilience
 from juying.services.verdict import Check, Outcome, Verdict
 from juying.text import Text
@@ -44,7 +44,8 @@ class Pool(Blocking):
             Check("member", Outcome.PASS, "ok", Text("会员", "a member")),
             Check("swims", Outcome(self.does), self.does, Text("会游泳", "can swim")),
         ]
-        return Verdict.of(self.name, checks, evidence={"lane": 3, "transit": presentation.transit is not None}, now=now)
+        holds = [field for field in (*NUMBERS, "transit") if getattr(presentation, field)]
+        return Verdict.of(self.name, checks, evidence={"lane": 3, "holds": holds}, now=now)
 
     def close(self) -> None:
         CLOSED.append(self.name)

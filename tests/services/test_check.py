@@ -1,21 +1,22 @@
 """``juying check``: a card or a code, the services of a configuration file, one answer and its exit status."""
 
 import io
+import json
+import re
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.image import save_card
 from juying.card.virtual.tunion import TransitIssue
 from juying.cli.app import run
-from juying.cli.check import age_text, check
-from juying.cli.commands import Commands
-from juying.cli.output import exit_status
+from juying.cli.check import age_text
 from juying.codec.profile import load_profile
 from tests.cli.desk import Done, applicant, sheet
 from tests.services.installed import CLOSED, install
@@ -23,10 +24,6 @@ from tests.services.installed import CLOSED, install
 CARD = ("--virtual", "out/JYX000010/card.vcard")
 CODE = "out/JYX000010/credential.txt"
 Check = Callable[..., Done]
-
-app = Commands("tests")
-app.command("check")(check)
-app.callback()(lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +52,7 @@ def ask(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8"))
         capsys.readouterr()
 
-        def command() -> int | None:
-            status: int | None = get_command(app).main(args=["check", *arguments], standalone_mode=False)
-            return status
-
-        status = exit_status(command, as_json="--json" in arguments)
+        status = run(["check", *arguments])
         return Done(status, *capsys.readouterr())
 
     return call
@@ -138,7 +131,7 @@ def test_one_service_with_its_checks_and_evidence(ask: Check) -> None:
         "通过 pass member 会员 / a member",
         "未知 unknown swims 会游泳 / can swim",
         "lane: 3",
-        "transit: False",
+        'holds: ["card_number", "card_identifier", "social_security_number", "permit_number"]',
         "无法判定 / undetermined",
     ]
 
@@ -158,6 +151,59 @@ def test_a_code_instead_of_a_card(ask: Check, source: str) -> None:
     argument = {"file": CODE, "text": text.strip(), "stdin": "-"}[source]
     done = ask("bath", argument, "--json", stdin=text.encode())
     assert (done.status, done.document["proven"]) == (0, ["signature_valid"])
+
+
+class Resolver(BaseHTTPRequestHandler):
+    """The service that resolves the code of an e-voucher, once the digits are right."""
+
+    def do_POST(self) -> None:
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        known = question["data"]["ecQrCode"] == VOUCHER
+        answer = {"code": 0, "data": {"ecToken": "T", "userName": "安娜"}} if known else {"code": 30021}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Not in the tests."""
+
+
+VOUCHER = "2" * 28
+
+
+@pytest.fixture
+def resolver() -> Iterator[str]:
+    """The table of a platform that resolves e-vouchers."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Resolver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield (
+        f'[platform.voucher]\nurl = "http://127.0.0.1:{server.server_port}"\norganisation = "H33100200001"\n'
+        'operator = "1"\noperator_name = "样本"\nerrors = { 30021 = "expired" }\n'
+    )
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("source", ["text", "stdin"])
+def test_the_code_of_a_platform_is_resolved_by_it(ask: Check, resolver: str, source: str) -> None:
+    done = ask("bath", VOUCHER if source == "text" else "-", *sites(resolver), "--json", stdin=VOUCHER.encode() + b"\n")
+    assert (done.status, done.document["proven"]) == (0, ["holder_bound"])
+    assert done.document["permit"]["signature"] == "absent"
+    assert done.document["evidence"]["holds"] == ["voucher_token"]
+    done = ask("bath", "3" * 28, *sites(resolver), "--json")
+    assert done.document["permit"]["verdict"] == "expired"
+
+
+def test_a_platform_that_cannot_be_asked_leaves_it_open(ask: Check, resolver: str) -> None:
+    away = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:1", resolver)
+    done = ask("bath", VOUCHER, *sites(away))
+    assert (done.status, done.out) == (3, "")
+
+
+def test_other_codes_are_verified_though_there_is_a_platform(ask: Check, resolver: str) -> None:
+    assert ask("bath", CODE, *sites(resolver), "--json").document["permit"]["verdict"] == "valid"
 
 
 def test_a_forged_code_is_asked_about_and_shown_as_such(ask: Check) -> None:
@@ -199,9 +245,12 @@ def test_the_transit_application_of_a_card_alone_or_beside_others(
 def test_only_transit_is_told_where_somebody_has_been(ask: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, transit="bus", pool="pools")
     card = transit_card()
-    assert ask("pool", *pools("pass"), *card, "--json").document["evidence"]["transit"] is False
+    assert ask("pool", *pools("pass"), *card, "--json").document["evidence"]["holds"][-1] != "transit"
     services = ask("all", *sites('[transit]\n[pool.x]\ndoes="pass"\n'), *card, "--json").document["services"]
-    assert [service["evidence"] for service in services] == [{"balance_fen": 500}, {"lane": 3, "transit": True}]
+    assert [service["evidence"] for service in services] == [
+        {"balance_fen": 500},
+        {"lane": 3, "holds": ["card_identifier", "transit"]},
+    ]
 
 
 def test_a_card_without_a_transit_application(ask: Check, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,15 +12,17 @@ from time import monotonic
 
 import pytest
 
+from juying.credential.verdict import Verdict as Permit
 from juying.credential.verify import verify
 from juying.errors import InputError
 from juying.issuance.office import sign_permit
 from juying.services import sites
 from juying.services.adapter import Adapter
 from juying.services.asking import CheckResult, aask, acheck, ask, check
+from juying.services.platform import VoucherPlatform
 from juying.services.presentation import Presentation
 from juying.services.resilience import Deadline
-from juying.services.sites import GROUP, adapters, load_sites, services
+from juying.services.sites import GROUP, adapters, load_sites, platforms, services
 from juying.services.verdict import Decision, Verdict
 from tests import people
 from tests.services.installed import Pool, install
@@ -121,6 +123,41 @@ def test_two_packages_may_not_bring_the_same_service(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sites, "entry_points", lambda group: found)
     with pytest.raises(InputError, match="two packages bring a service pool: one:pools and two:pools"):
         services()
+
+
+VOUCHER = {"url": "http://127.0.0.1", "organisation": "H33100200001", "operator": "1", "operator_name": "样本"}
+
+
+def test_a_platform_is_no_service(tmp_path: Path) -> None:
+    tables = configured(tmp_path, '[platform.voucher]\nurl = "http://127.0.0.1"\n')
+    with pytest.raises(InputError, match="no service is configured"):
+        adapters(tables, "all")
+    with pytest.raises(InputError, match="there is no such service"):
+        adapters(tables, "platform")
+
+
+def test_platforms_are_made_from_their_table() -> None:
+    assert platforms({}) == ()
+    errors = {"30021": "expired"}
+    (made,) = platforms({"platform": {"voucher": {**VOUCHER, "timeout": 1, "business": "01101", "errors": errors}}})
+    assert made == VoucherPlatform(**VOUCHER, timeout=1, business="01101", errors={"30021": Permit.EXPIRED})
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"vouchers": {}}, "platform.vouchers: unknown member, the nearest is platform.voucher|nearest is voucher"),
+        ({"voucher": {}}, "the member platform.voucher.url is missing"),
+        ({"voucher": {**VOUCHER, "url": 3}}, "platform.voucher.url: .* this has the wrong type"),
+        ({"voucher": {**VOUCHER, "timeout": "3"}}, "platform.voucher.timeout: .* this has the wrong type"),
+        ({"voucher": {**VOUCHER, "business": "1"}}, "the business type has five digits"),
+        ({"voucher": {**VOUCHER, "errors": {"1": "gone"}}}, "platform.voucher.errors: .* a table of codes"),
+        ({"voucher": {**VOUCHER, "errors": "gone"}}, "platform.voucher.errors: .* a table of codes"),
+    ],
+)
+def test_a_mistake_in_the_table_of_a_platform_is_named(table: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        platforms({"platform": table})
 
 
 # Asking

@@ -122,14 +122,15 @@ class CardSession:
 
     def _obtain(self, file: File, rule: AccessRule) -> frozenset[str] | None:
         """Fulfil a rule of ``file``, which is selected then; the grants that do it, None when it cannot be done."""
-        return self._grants.obtain(file.application, rule, lambda: self.select(file))
+        shown = self._grants.obtain(file.application, rule, lambda: self.select(file))
+        self.select(file)  # to find that a key is missing may have led to the card identifier
+        return shown
 
     def _obtain_any(self, file: File) -> bool:
         """Fulfil the read rules of the other records of ``file``; whether anything new was shown."""
         before = len(self._grants.held)
         for rule in dict.fromkeys(record.read for record in file.records):
             self._obtain(file, access_rule(rule))
-        self.select(file)
         return len(self._grants.held) > before
 
     def _refused(self, sw: int, act: Act, file: File, rule: str, where: str) -> StatusError:

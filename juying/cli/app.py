@@ -12,6 +12,7 @@ from juying.cli import (
     cards,
     check,
     credentials,
+    doctor,
     issuing,
     keys,
     medical,
@@ -37,6 +38,7 @@ app.command("verify")(credentials.verify)
 app.command("check")(check.check)
 app.command("scan")(scan.scan)
 app.command("readers")(readers.readers)
+app.command("doctor")(doctor.doctor)
 app.command("decode")(profiles.decode)
 app.add_typer(profiles.app, name="profile")
 app.add_typer(virtual.app, name="virtual")

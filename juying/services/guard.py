@@ -158,11 +158,11 @@ class Guard:
 
 
 def _best(done: Collection[Answer], running: Collection[Answer]) -> Answer | None:
-    """The one that succeeded; one that failed only when no other is on its way."""
+    """One that succeeded; one that failed only when no other is on its way."""
     for answer in done:
-        if answer.exception() is None or not running:
+        if answer.exception() is None:
             return answer
-    return None
+    return None if running else next(iter(done))
 
 
 def _told(error: Exception) -> _Trouble:

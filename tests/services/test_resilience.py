@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -262,11 +263,10 @@ def test_an_error_of_another_kind_is_passed_on(ask: Callable[..., Verdict], cloc
 
 
 def test_a_slow_question_is_asked_a_second_time_and_the_first_answer_counts() -> None:
-    may_end, times = threading.Event(), []
+    may_end, numbers = threading.Event(), count()
 
     def attempt(deadline: Deadline) -> Verdict:
-        times.append(deadline)
-        if len(times) == 1:
+        if next(numbers) == 0:
             may_end.wait()  # the first never comes back
         return answered()
 
@@ -274,15 +274,14 @@ def test_a_slow_question_is_asked_a_second_time_and_the_first_answer_counts() ->
         assert Guard("library", Resilience(hedge_after=0.01)).ask(SUBJECT, attempt, now=NOW).eligible
     finally:
         may_end.set()
-    assert len(times) == 2
+    assert next(numbers) == 2
 
 
 def test_of_two_the_one_that_succeeds_counts() -> None:
-    second_failed, times = threading.Event(), []
+    second_failed, numbers = threading.Event(), count()
 
     def attempt(deadline: Deadline) -> Verdict:
-        times.append(deadline)
-        if len(times) == 2:
+        if next(numbers) == 1:
             second_failed.set()
             raise ConnectionResetError
         second_failed.wait()
@@ -290,6 +289,25 @@ def test_of_two_the_one_that_succeeds_counts() -> None:
 
     policy = Resilience(hedge_after=0.01, attempts=1)
     assert Guard("library", policy).ask(SUBJECT, attempt, now=NOW).eligible
+
+
+def test_of_two_that_end_together_the_one_that_succeeds_counts() -> None:
+    policy = Resilience(hedge_after=0.001, attempts=1)
+
+    async def question() -> Verdict:
+        both, numbers = asyncio.Barrier(2), count()
+
+        async def attempt(deadline: Deadline) -> Verdict:
+            number = next(numbers)
+            await both.wait()
+            if number:
+                raise ConnectionResetError
+            return answered()
+
+        return await Guard("library", policy).aask(SUBJECT, attempt, now=NOW)
+
+    for _ in range(20):  # in whichever order they are looked at
+        assert asyncio.run(question()).eligible
 
 
 def test_two_that_hang_are_given_up_in_time() -> None:

@@ -5,7 +5,8 @@ The other half of `juying.codec.spec`, which holds what records are part of.
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -35,6 +36,13 @@ Content = Value | tuple[Value, ...]
 def broken(zh: str, en: str, *, find: str = "") -> PydanticCustomError:
     """A rule of the format is broken; ``find`` is a regular expression that finds the place in the file."""
     return PydanticCustomError("profile", "{en}", {"zh": zh, "en": en, "find": find})
+
+
+def check_unique(zh: str, en: str, key: str, names: Iterable[str]) -> None:
+    """Raise when two of ``names``, all values of ``key``, are the same."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise broken(f"{zh} {name} 重复", f"the {en} {name} is declared twice", find=rf'{key} *= *"{name}"')
 
 
 def _hex_bytes(value: object) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from juying.card.virtual.memory import Lock
 from juying.card.virtual.session import AnswerError, Request, Session
 from juying.card.virtual.tree import Dedicated, Elementary
-from juying.codec.rules import AccessRule
+from juying.codec.file import Rules
 from juying.codec.spec import FileKind
 
 FIRST, LAST, NEXT, PREVIOUS, BY_NUMBER = range(5)
@@ -91,7 +91,7 @@ def read_record(session: Session, request: Request) -> bytes:
     """B2: one record, by number or by tag, of the current file or of the one whose SFI is in P2."""
     _expect_reading(request)
     file = _record_file(session, request)
-    number = _record(session, file, request, file.read)
+    number = _guarded(session, file, request, file.read) if file.read else _record(session, file, request)
     return bytes(file.records[number - 1])
 
 
@@ -100,7 +100,7 @@ def update_record(session: Session, request: Request) -> bytes:
     file = _record_file(session, request)
     if file.kind is FileKind.CYCLIC and request.p2 & 0x07 == PREVIOUS and not request.p1:
         return _append(session, file, request.data)
-    number = _record(session, file, request, file.write)
+    number = _guarded(session, file, request, file.write) if file.write else _record(session, file, request)
     _check(file, number, request.data)
     session.memory.write(file.records[number - 1], 0, request.data)
     return b""
@@ -194,22 +194,20 @@ def _record_file(session: Session, request: Request) -> Elementary:
     return file
 
 
-def _record(session: Session, file: Elementary, request: Request, rules: tuple[AccessRule, ...]) -> int:
-    """Number of the addressed record, from 1, whose rule is fulfilled.
+def _guarded(session: Session, file: Elementary, request: Request, rules: Rules) -> int:
+    """As `_record`, for a file with ``rules``. `AnswerError` 6982 when that of the record is not fulfilled.
 
     How many records a cyclic file holds is told only to those who fulfil its rule.
     """
-    if not rules:
-        return _find(session, file, request)
     if file.kind is FileKind.CYCLIC:
         session.require(rules[0])
-    number = _find(session, file, request)
+    number = _record(session, file, request)
     session.require(rules[number - 1])
     return number
 
 
-def _find(session: Session, file: Elementary, request: Request) -> int:
-    """Number of the addressed record. Makes the file current; only identifiers move its pointer."""
+def _record(session: Session, file: Elementary, request: Request) -> int:
+    """Number of the addressed record, from 1. Makes the file current; only identifiers move its pointer."""
     mode, identifier = request.p2 & 0x07, request.p1
     pointer = session.record if file is session.file else 0
     count = len(file.records)

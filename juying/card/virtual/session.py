@@ -82,9 +82,9 @@ class Session:
         self.challenge = b""
         self.held.clear()
 
-    def require(self, rule: AccessRule) -> None:
-        """`AnswerError` 6982 unless what was shown is enough for ``rule``."""
-        if not rule.allows(self.held):
+    def require(self, rule: AccessRule | None) -> None:
+        """`AnswerError` 6982 unless what was shown is enough for ``rule``; None is a free one."""
+        if rule is not None and not rule.allows(self.held):
             raise AnswerError(0x6982)
 
     def key(self, kind: KeyKind) -> HeldKey:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from juying.card.virtual.memory import Memory, Secret
-from juying.codec.rules import AccessRule, access_rule
-from juying.codec.spec import Application, File, FileKind, Key, Profile, Stored
+from juying.codec.file import Rules
+from juying.codec.spec import Application, File, FileKind, Key, Profile
 from juying.crypto.block import Cipher
 from juying.text import Text
 
@@ -33,7 +33,8 @@ class Elementary:
 
     ``heads`` are tag and length of each record of a linear file, ``capacity`` and ``record_length`` describe a
     cyclic one. A ``fixed`` file cannot be written. ``control`` is the value of the template that SELECT returns.
-    ``read`` and ``write`` are the access rules of each record; there are none when all of them are free.
+    ``read`` and ``write`` are the access rules of each record, None for a free one; there are none at all when every
+    record is free.
     """
 
     address: str
@@ -44,8 +45,8 @@ class Elementary:
     capacity: int = 0
     record_length: int = 0
     fixed: bool = False
-    read: tuple[AccessRule, ...] = ()
-    write: tuple[AccessRule, ...] = ()
+    read: Rules = ()
+    write: Rules = ()
 
 
 class HeldKey(NamedTuple):
@@ -130,16 +131,9 @@ def _elementary(file: File, records: list[bytearray]) -> Elementary:
         heads=heads,
         capacity=file.count,
         record_length=file.record_length if file.kind is FileKind.CYCLIC else 0,
-        read=_rules(file, lambda stored: stored.read),
-        write=_rules(file, lambda stored: stored.write),
+        read=file.read_rules,
+        write=file.write_rules,
     )
-
-
-def _rules(file: File, rule: Callable[[Stored], str]) -> tuple[AccessRule, ...]:
-    """The rules of all records, or none when all are free; only the records of a linear file have their own."""
-    own = file.slots if file.kind is FileKind.LINEAR else (file,) * max(1, file.count)
-    rules = tuple(access_rule(rule(stored)) for stored in own)
-    return rules if any(entry.text != "free" for entry in rules) else ()
 
 
 def _control(kind: FileKind, fid: int, sfi: int, lengths: list[int]) -> bytes:

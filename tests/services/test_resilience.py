@@ -291,6 +291,24 @@ def test_of_two_the_one_that_succeeds_counts() -> None:
     assert Guard("library", policy).ask(SUBJECT, attempt, now=NOW).eligible
 
 
+def test_the_first_is_waited_for_when_the_second_fails() -> None:
+    async def question() -> Verdict:
+        second_failed, numbers = asyncio.Event(), count()
+
+        async def attempt(deadline: Deadline) -> Verdict:
+            if next(numbers):
+                second_failed.set()
+                raise ConnectionResetError
+            await second_failed.wait()
+            for _ in range(10):  # turns for the others, who see the failure
+                await asyncio.sleep(0)
+            return answered()
+
+        return await Guard("library", Resilience(hedge_after=0.001, attempts=1)).aask(SUBJECT, attempt, now=NOW)
+
+    assert asyncio.run(question()).eligible
+
+
 def test_of_two_that_end_together_the_one_that_succeeds_counts() -> None:
     policy = Resilience(hedge_after=0.001, attempts=1)
 

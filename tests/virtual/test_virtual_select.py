@@ -79,7 +79,7 @@ def test_label_never_cuts_a_character(make: Callable[..., VirtualCard], connect:
     """A long title ends at a whole character within 16 bytes."""
     profile = load_profile("ssc-v3")
     long = profile.applications[1].model_copy(update={"title": profile.title._replace(zh="a" + "长" * 20)})
-    changed = profile.model_copy(update={"applications": (profile.applications[0], long)})
+    changed = profile.model_copy(update={"applications": (profile.applications[0], long, *profile.applications[2:])})
     terminal = connect(VirtualCard(changed, make().memory))
     terminal.ok("00A4040C", SSSE)
     assert objects(terminal.ok("00B2015C", le=0)[2:])[0x50].decode("gbk") == "a" + "长" * 7

@@ -269,6 +269,8 @@ def _print_table(verdicts: "Sequence[Verdict]", asked: "Sequence[Adapter]") -> N
                 Cell(str(verdict.deciding.reason) if verdict.deciding else ""),
             ]
         )
+        if verdict.age:  # why the service was not asked just now
+            rows.append([Cell(""), Cell(""), Cell(""), Cell(str(verdict.checks[-1].reason), "dim")])
     print_rows(rows)
 
 

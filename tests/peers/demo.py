@@ -186,8 +186,9 @@ def _in_the_library() -> bool:
     (site,) = library_sites(load_sites(SITES)["library"])
     with LibraryClient(site) as client:
         loan = client.checkout(NUMBER, BOOK)
-    _say(Text(f"借 {BOOK}：{loan}", f"{BOOK} is borrowed: {loan}"))
-    return eligible
+    lent = loan.answer is not None and loan.answer.ok
+    _say(Text(f"借 {BOOK}：{'已借出' if lent else '未借出'}", f"{BOOK} is {'lent' if lent else 'not lent'}"))
+    return eligible and lent
 
 
 def _everywhere() -> bool:

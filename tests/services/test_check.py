@@ -323,7 +323,9 @@ def test_a_kept_answer_shows_its_age(ask: Check, monkeypatch: pytest.MonkeyPatch
     assert done.status == 0
     assert done.out.splitlines()[-1] == "可以使用 / eligible（2 小时前 / 2 h ago）"
     done = ask("all", CODE, *sites("[lake]\n"))
-    assert "2 小时前 / 2 h ago" in done.out.splitlines()[-1]
+    *_, row, remark = shown(done)
+    assert row.startswith("游泳馆 / swimming pool 可以使用 / eligible 2 小时前 / 2 h ago")
+    assert remark.endswith("it cannot be reached (ConnectionRefusedError); this is the answer from before")
     assert ask("lake", CODE, "--json").document["age_seconds"] == 7200
 
 

@@ -300,6 +300,31 @@ def test_signing_in_once_a_day() -> None:
             NhsaClient(site).call(PERSON, QUERY)
 
 
+def test_the_second_of_two_threads_does_not_sign_in_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waited for the first one, and finds it done."""
+    answers = iter([True, False])
+    monkeypatch.setattr(Channel, "has_to_sign_in", property(lambda _: next(answers)))
+    NhsaClient(gateway.site()).sign_in_if_needed()
+    answers = iter([True, False])
+
+    async def ask() -> None:
+        async with AsyncNhsaClient(gateway.site()) as client:
+            await client.sign_in_if_needed()
+
+    asyncio.run(ask())
+    assert gateway.messages == []
+
+
+def test_a_gateway_that_knows_its_clients_by_their_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running("tests.peers.nhsa", "--x-tif-secret", "right") as peer:
+        gateway = Gateway(peer)
+        layer = {"kind": "x-tif", "paasid": "hospital", "secret_env": "TIF_SECRET"}
+        for secret, ending in (("right", Ending.SUCCESS), ("wrong", Ending.UNKNOWN)):
+            monkeypatch.setenv("TIF_SECRET", secret)
+            for result in both(gateway.site(layers=[layer])):
+                assert result.ending is ending
+
+
 def certificate(folder: Path) -> Path:
     """Key and certificate for 127.0.0.1 that vouches for itself."""
     key = ec.generate_private_key(ec.SECP256R1())

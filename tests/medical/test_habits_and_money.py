@@ -27,6 +27,7 @@ CLEAR = (
     "short-certificate-type",
     "unknown-members",
     "output-as-text",
+    "output-in-a-list",
     "pdn-cash-pay",
     "byte-order-mark",
     "slow",

@@ -24,6 +24,7 @@ ELIGIBLE = (
     "short-certificate-type",
     "unknown-members",
     "output-as-text",
+    "output-in-a-list",
     "byte-order-mark",
     "slow",
     # these speak of settlements only

@@ -201,6 +201,19 @@ def test_what_is_no_journal(tmp_path: Path) -> None:
         Journal(tmp_path / "other.db")
 
 
+def test_closing_what_moves_at_the_same_moment(tmp_path: Path) -> None:
+    class Overtaken(Journal):
+        def entry(self, number: int) -> Entry:
+            there = super().entry(number)
+            self.move(there, State.UNKNOWN)
+            return there
+
+    with Overtaken(tmp_path / "journal.db", clock=lambda: START) as journal:
+        doubtful = moved(journal, State.UNKNOWN)
+        with pytest.raises(InputError, match="just moved"):
+            journal.close_by_hand(doubtful.number, State.REVERSED)
+
+
 def test_closing_by_hand(journal: Journal) -> None:
     doubtful = moved(journal, State.UNKNOWN)
     with pytest.raises(InputError, match="cannot be made paid"):

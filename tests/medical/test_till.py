@@ -221,6 +221,20 @@ def test_two_tills_that_finish_the_same_entry(gateway: Gateway, tmp_path: Path, 
         assert len(gateway.messages) == before  # the other one does it
 
 
+def test_what_was_interrupted_is_taken_back_and_done_again(gateway: Gateway, journal: Journal, clock: Clock) -> None:
+    """As after a crash: a settlement and an undoing that nobody knows the end of."""
+    cashier = till(gateway, journal, clock)
+    paid = cashier.pay(order(chrg_bchno="B1"), insured_in=AREA).entry
+    journal.move(paid, State.UNDOING, undo_message_id="U" * 30, undo_wanted=1, busy_until=clock() + 60)
+    site = gateway.site()
+    journal.begin(site.name, order(), insured_in=AREA, message_id="M" * 30, sent_at=clock(), busy_until=clock() + 60)
+    assert [entry.state for entry in cashier.finish()] == [State.UNDOING, State.PENDING]
+    clock.now += LATER
+    assert cashier.finish() == []
+    assert [entry.state for entry in journal.entries()] == [State.UNDONE, State.REVERSED]
+    assert gateway.messages == ["2207", "2601", "2208", "2601"]
+
+
 def test_nothing_is_booked_when_the_gateway_cannot_be_reached(gateway: Gateway, journal: Journal, clock: Clock) -> None:
     away = till(gateway, journal, clock, url=f"http://127.0.0.1:{nobody_listens()}")
     payment = away.pay(order(), insured_in=AREA)

@@ -1,6 +1,8 @@
 """A gateway of the national insurance platform, with invented people and a ledger of its own, and every bad habit.
 
-``python -m tests.peers.nhsa [--port N] [--habit NAME]... [--sign-in]``. Lines of JSON on standard input tell it more:
+``python -m tests.peers.nhsa [--port N] [--habit NAME]... [--sign-in] [--x-tif-secret TEXT] [--certificate PEM]``
+
+Lines of JSON on standard input tell it more:
 
 ``{"habit": NAME, "infno": "2207", "times": 1}``  plays a habit, for one kind of message, so many times
 ``{"book": true}``      books what the habit ``books-late`` has put aside
@@ -12,11 +14,14 @@ It books whatever it is sent, also the same bill twice: that this never happens 
 """
 
 import argparse
+import hashlib
+import hmac
 import json
 import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -91,6 +96,7 @@ class Platform:
     """What the platform knows and does."""
 
     wants_sign_in: bool = False
+    x_tif_secret: str = ""
     settlements: list[Document] = field(default_factory=list)
     undoings: list[Document] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
@@ -331,6 +337,7 @@ SHAPES: dict[str, Callable[[Document], Document]] = {
     "unknown-members": _output(lambda output: {**(output or {}), "newfield": {"x": [1, 2]}}),
     "output-null": _output(lambda _: None),
     "output-empty-text": _output(lambda _: ""),
+    "output-in-a-list": _output(lambda output: [output]),
     "output-as-text": _output(lambda output: json.dumps(output, ensure_ascii=False)),
     "output-encrypted": _output(lambda _: "QkFTRTY0IENJUEhFUlRFWFQ="),
     "wrong-type": _output(lambda _: ["not", "an", "object"]),
@@ -480,7 +487,7 @@ class Handler(BaseHTTPRequestHandler):
                     platform.put_aside.append(envelope)
             self._without_answer(habit)
             return
-        answer = self._answer(envelope, habit)
+        answer = self._answer(envelope, habit) if self._is_signed() else SHAPES["gateway-refusal"]({})
         if habit in ("books-and-is-silent", "books-and-hangs-up", "books-and-http-502"):
             self._without_answer(habit)
             return
@@ -491,6 +498,16 @@ class Handler(BaseHTTPRequestHandler):
         answer = SHAPES.get(habit, lambda same: same)(answer)
         text = json.dumps(answer, ensure_ascii=False).encode()
         self._send(BODIES.get(habit, lambda same: same)(text), habit)
+
+    def _is_signed(self) -> bool:
+        """Whether the headers are those of a client that knows the secret and the time."""
+        secret, headers = self.server.platform.x_tif_secret, self.headers
+        if not secret:
+            return True
+        stamp, nonce = headers.get("x-tif-timestamp", "0"), headers.get("x-tif-nonce", "")
+        digest = hashlib.sha256(f"{stamp}{secret}{nonce}{stamp}".encode()).hexdigest()
+        on_time = abs(time.time() - int(stamp)) < 300
+        return on_time and hmac.compare_digest(digest, headers.get("x-tif-signature", ""))
 
     def _answer(self, envelope: Document, habit: str) -> Document:
         number = f"{envelope['mdtrtarea_admvs']}20261201100000{0:010}"
@@ -538,9 +555,10 @@ def serve(arguments: list[str]) -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--habit", action="append", default=[], choices=HABITS)
     parser.add_argument("--sign-in", action="store_true")
+    parser.add_argument("--x-tif-secret", default="", help="refuse messages without the headers x-tif-*")
     parser.add_argument("--certificate", metavar="PEM", help="speak TLS, with this certificate and its key")
     options = parser.parse_args(arguments)
-    platform, habits = Platform(wants_sign_in=options.sign_in), Habits()
+    platform, habits = Platform(options.sign_in, options.x_tif_secret), Habits()
     for name in options.habit:
         habits.add(name)
     gateway = Gateway(options.port, platform, habits)

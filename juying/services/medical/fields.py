@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, Self, get_type_hints
 
 from juying.credential.claims import CHINA
@@ -121,10 +121,7 @@ class Amount:
         return _exponent(value) >= -30 and (not value or value.adjusted() < self.digits - self.places)
 
     def _tidy(self, value: Decimal) -> Decimal:
-        try:
-            exact = value.quantize(Decimal(1).scaleb(-self.places))
-        except InvalidOperation:  # more digits than a decimal context has
-            return value
+        exact = value.quantize(Decimal(1).scaleb(-self.places))
         return exact if exact == value else value
 
 

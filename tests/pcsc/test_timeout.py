@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -156,3 +157,24 @@ def test_a_call_given_up_before_the_thread_came_round_to_it_is_never_made() -> N
     go.set()
     assert cleaned.wait(PATIENT)
     assert not called.is_set()
+
+
+def test_a_step_may_be_given_more_time_than_the_others(pcscd: str) -> None:
+    line, watched = guarded(lambda: connect(pcscd), HASTY)
+    with line:
+        for guard in (watched, Threaded(0.0)):
+            assert guard.call(bytes, b"answer", PATIENT) == b"answer"
+            guard.end(nothing)
+        deadlines: list[float] = []
+
+        def look(_: Sequence[int]) -> bytes:
+            deadlines.append(slow._deadline - time.monotonic())
+            return b""
+
+    line, slow = guarded(lambda: connect(pcscd), PATIENT)
+    with line:
+        assert isinstance(slow, Watched)
+        slow.call(look, b"", 1000.0)
+        slow.call(look, b"")
+        slow.end(nothing)
+    assert deadlines[0] > 1000.0 > PATIENT >= deadlines[1]

@@ -2,15 +2,19 @@
 profiles. What is refused changes nothing."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import pytest
 
+from juying.card.transport import Transport
 from juying.card.virtual.card import VirtualCard
 from juying.codec.profile import load_profile
 from juying.codec.rules import access_rule
 from juying.codec.spec import Application, File, FileKind, KeyKind, Profile
+from tests.harness import PrivatePcscd
+from tests.path.conftest import Readers
 from tests.virtual.key_holder import SERIAL, KeyHolder, contents, guarded
 
 SSC = ("ssc-v1", "ssc-v2", "ssc-v3")
@@ -69,30 +73,71 @@ CASES = [
 ]
 
 
+class Remote:
+    """A card behind a reader: commands go through PC/SC, the memory is looked at directly."""
+
+    def __init__(self, card: VirtualCard, transport: Transport) -> None:
+        self.profile, self.memory, self.atr, self.transmit = card.profile, card.memory, card.atr, transport.transmit
+
+    def power_on(self) -> None:
+        """The reader did that."""
+
+
+@pytest.fixture(scope="module")
+def readers(private_pcscd: PrivatePcscd) -> Iterator[Readers]:
+    with ExitStack() as opened:
+        yield Readers(private_pcscd, opened)
+
+
+@pytest.fixture(params=["in process", "pcscd"])
+def insert(request: pytest.FixtureRequest) -> Callable[[VirtualCard], AbstractContextManager[KeyHolder]]:
+    """Somebody with all keys at a card, in process and through the PC/SC service."""
+
+    @contextmanager
+    def at_reader(card: VirtualCard) -> Iterator[KeyHolder]:
+        if request.param == "in process":
+            yield KeyHolder(card)
+            return
+        readers: Readers = request.getfixturevalue("readers")
+        with readers.insert(card) as transport:
+            yield KeyHolder(Remote(card, transport))
+
+    return at_reader
+
+
 @pytest.mark.parametrize(("name", "application"), CASES)
-def test_every_rule_both_ways(name: str, application: str) -> None:
+def test_every_rule_both_ways(
+    insert: Callable[[VirtualCard], AbstractContextManager[KeyHolder]], name: str, application: str
+) -> None:
     """For everything that can be shown: each record is read and written exactly when its rule allows it."""
     profile = load_profile(name)
     allowed = refused = 0
     for grants in shown(profile.application(application)):
-        holder = KeyHolder(guarded(name))
-        fill(holder.card, profile)
-        holder.enter(application)
-        holder.show(grants)
-        for place in places(profile.application(application)):
-            before = contents(holder.card)
-            sw = holder.terminal.sw(place.reading, le=2 if place.file.size else 0)
-            assert sw == ("9000" if access_rule(place.read).allows(grants) else "6982"), (place, grants)
-            assert contents(holder.card) == before
-            for command, data in place.writing():
-                before = contents(holder.card)
-                sw = holder.terminal.sw(f"00{command}", data)
-                may = access_rule(place.write).allows(grants)
-                assert sw == ("9000" if may else "6982"), (place, grants)
-                assert (contents(holder.card) == before) == (not may), (place, grants)
+        card = guarded(name)
+        fill(card, profile)
+        with insert(card) as holder:
+            for may in check_all(holder, application, grants):
                 allowed, refused = allowed + may, refused + (not may)
     assert refused > 0
     assert allowed > 0
+
+
+def check_all(holder: KeyHolder, application: str, grants: frozenset[str]) -> Iterator[bool]:
+    """Read and write everything in an application with ``grants`` shown; whether each write was to be allowed."""
+    holder.enter(application)
+    holder.show(grants)
+    for place in places(holder.application):
+        before = contents(holder.card)
+        sw = holder.terminal.sw(place.reading, le=2 if place.file.size else 0)
+        assert sw == ("9000" if access_rule(place.read).allows(grants) else "6982"), (place, grants)
+        assert contents(holder.card) == before
+        for command, data in place.writing():
+            before = contents(holder.card)
+            sw = holder.terminal.sw(f"00{command}", data)
+            may = access_rule(place.write).allows(grants)
+            assert sw == ("9000" if may else "6982"), (place, grants)
+            assert (contents(holder.card) == before) == (not may), (place, grants)
+            yield may
 
 
 def fill(card: VirtualCard, profile: Profile) -> None:

@@ -9,9 +9,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar
 
-from juying.errors import JuyingError, PlatformUnavailable
+from juying.errors import DecodeError, JuyingError, PlatformUnavailable
 from juying.services.library import plans
-from juying.services.library.client import CHUNK, explained, tls_context
+from juying.services.library.client import ALL_BUSY, CHUNK, explained, tls_context
 from juying.services.library.codec import Received
 from juying.services.library.patron import Summary
 from juying.services.library.session import Open, Opened, Plan, Session, Steps, Transaction
@@ -28,7 +28,7 @@ class AsyncLibraryClient:
         """Connections are made when they are needed."""
         self.site = site
         self._clock = clock
-        self._slots = asyncio.BoundedSemaphore(site.connections)
+        self._places = asyncio.BoundedSemaphore(site.connections)
         self._idle: deque[_Line] = deque()
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
@@ -92,17 +92,18 @@ class AsyncLibraryClient:
     async def run(self, plan: Plan[Result], deadline: Deadline | None = None) -> Result:
         """Carry out a plan on a connection of the pool."""
         total = self.site.resilience.total
-        deadline = (deadline or Deadline.after(total, self._clock)).within(total)
-        with explained(self.site):
-            try:
-                async with asyncio.timeout(deadline.left()):
-                    await self._slots.acquire()
-            except TimeoutError:
-                raise PlatformUnavailable("所有连接都在使用中", "all connections are in use") from None
-            try:
-                return await self._run(plan, deadline)
-            finally:
-                self._slots.release()
+        whole = Deadline.after(total, self._clock) if deadline is None else deadline.within(total)
+        try:
+            async with asyncio.timeout(whole.left()):
+                await self._places.acquire()
+        except TimeoutError:
+            raise explained(ALL_BUSY, self.site) from None
+        try:
+            return await self._run(plan, whole)
+        except (OSError, DecodeError, PlatformUnavailable) as error:
+            raise explained(error, self.site) from None
+        finally:
+            self._places.release()
 
     async def _run(self, plan: Plan[Result], deadline: Deadline) -> Result:
         held: _Line | None = None

@@ -9,9 +9,10 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -40,7 +41,9 @@ class LibraryClient:
         """Connections are made when they are needed."""
         self.site = site
         self._clock = clock
-        self._slots = threading.BoundedSemaphore(site.connections)
+        self._places: SimpleQueue[int] = SimpleQueue()
+        for number in range(site.connections):
+            self._places.put(number)
         self._idle: deque[_Line] = deque()
         self._closed = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -103,9 +106,17 @@ class LibraryClient:
     def run(self, plan: Plan[Result], deadline: Deadline | None = None) -> Result:
         """Carry out a plan on a connection of the pool."""
         total = self.site.resilience.total
-        deadline = (deadline or Deadline.after(total, self._clock)).within(total)
-        with explained(self.site), self._slot(deadline):
-            return self._run(plan, deadline)
+        whole = Deadline.after(total, self._clock) if deadline is None else deadline.within(total)
+        try:
+            place = self._places.get(timeout=whole.left())
+        except Empty:
+            raise explained(ALL_BUSY, self.site) from None
+        try:
+            return self._run(plan, whole)
+        except (OSError, DecodeError, PlatformUnavailable) as error:
+            raise explained(error, self.site) from None
+        finally:
+            self._places.put(place)
 
     def _run(self, plan: Plan[Result], deadline: Deadline) -> Result:
         held: _Line | None = None
@@ -148,16 +159,6 @@ class LibraryClient:
                     return line, True
                 line.close()
         return _Line(self.site, deadline), False
-
-    @contextmanager
-    def _slot(self, deadline: Deadline) -> Iterator[None]:
-        """A place among the connections that the site allows."""
-        if not self._slots.acquire(timeout=deadline.left()):
-            raise PlatformUnavailable("所有连接都在使用中", "all connections are in use")
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     def _give_back(self, line: "_Line", usable: bool) -> None:
         if not usable or self._closed.is_set():
@@ -238,10 +239,9 @@ class _Line:
                 try:
                     if out:
                         limit = deadline.within(timeout)
-                        connection.settimeout(_seconds(limit))
+                    connection.settimeout(_seconds(limit))
+                    if out:
                         connection.sendall(out)
-                    else:
-                        connection.settimeout(_seconds(limit))
                     data = connection.recv(CHUNK)
                 except TimeoutError as error:
                     out = steps.throw(error)
@@ -272,7 +272,8 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _secured(raw: socket.socket, tls: Tls) -> ssl.SSLSocket:
+def secured(raw: socket.socket, tls: Tls) -> ssl.SSLSocket:
+    """The socket, after a handshake in which the server proved who it is."""
     return tls_context(tls).wrap_socket(raw, server_hostname=tls.server_name)
 
 
@@ -283,33 +284,26 @@ def _seconds(deadline: Deadline) -> float:
     return left
 
 
-@contextmanager
-def explained(site: Site) -> Iterator[None]:
-    """Turn what goes wrong on a connection into `PlatformUnavailable`, with the name of the site."""
-    where = f"library.{site.name}"
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        raise PlatformUnavailable(
-            f"{site.title.zh}：服务器证书无效（{error.verify_message}），没有发送任何内容",
-            f"{site.title.en}: the certificate of the server does not count ({error.verify_message}); nothing was sent",
-            where=where,
-        ) from None
-    except TimeoutError:
-        raise PlatformUnavailable(
-            f"{site.title.zh}：时限内没有答复", f"{site.title.en}: no answer in time", where=where
-        ) from None
-    except OSError as error:
+ALL_BUSY = PlatformUnavailable("所有连接都在使用中", "all connections are in use")
+
+
+def explained(error: Exception, site: Site) -> PlatformUnavailable:
+    """What went wrong on a connection, with the name of the site, and without words of the system."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = error.verify_message
+        zh, en = f"服务器证书无效（{reason}）", f"the certificate of the server does not count ({reason})"
+        zh, en = f"{zh}，没有发送任何内容", f"{en}; nothing was sent"
+    elif isinstance(error, ssl.SSLError):
+        zh = "TLS 握手失败，没有发送任何内容；该端口若确实没有 TLS，请写 tls = false"
+        en = "there is no TLS to be had, so nothing was sent; if this port has none, say tls = false"
+    elif isinstance(error, TimeoutError):
+        zh, en = "时限内没有答复", "no answer in time"
+    elif isinstance(error, JuyingError):
+        zh, en = error.text
+    else:
         kind = type(error).__name__
-        raise PlatformUnavailable(
-            f"{site.title.zh}：无法连接或连接中断（{kind}）",
-            f"{site.title.en}: it cannot be reached, or hung up ({kind})",
-            where=where,
-        ) from None
-    except (DecodeError, PlatformUnavailable) as error:
-        raise PlatformUnavailable(
-            f"{site.title.zh}：{error.text.zh}", f"{site.title.en}: {error.text.en}", where=where
-        ) from None
+        zh, en = f"无法连接或连接中断（{kind}）", f"it cannot be reached, or hung up ({kind})"
+    return PlatformUnavailable(f"{site.title.zh}：{zh}", f"{site.title.en}: {en}", where=f"library.{site.name}")
 
 
 def _shut(idle: "deque[_Line]", closed: threading.Event) -> None:

@@ -50,14 +50,17 @@ def status() -> Plan[Received]:
 def reader(site: Site, number: str, pin: str | None = None) -> Plan[Received]:
     """May this reader borrow? 63 with blank summary, or 23."""
     check_number(number, "reader")
-    short = PatronStatus(
-        language=site.language,
-        date=this_second(),
-        institution=site.institution,
-        reader=number,
-        terminal_password=site.terminal_password,
-        pin=pin or "",
-    )
+
+    def short() -> PatronStatus:
+        return PatronStatus(
+            language=site.language,
+            date=this_second(),
+            institution=site.institution,
+            reader=number,
+            terminal_password=site.terminal_password,
+            pin=pin or "",
+        )
+
     return reader_question(_information(site, number, pin, None), short, site.question)
 
 

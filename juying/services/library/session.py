@@ -121,20 +121,20 @@ def question(request: Message) -> Plan[Received]:
     return answer
 
 
-def reader_question(long: Message, short: Message, which: Question) -> Plan[Received]:
-    """Ask about a reader with 63, or with 23 where that is how it is done."""
+def reader_question(long: Message, short: Callable[[], Message], which: Question) -> Plan[Received]:
+    """Ask about a reader with 63, or with 23 (``short``) where that is how it is done."""
     opened: Opened = yield Open.ANY
     status = opened.session.status
     known = status.supported if status else frozenset()
     if which is Question.SHORT or (which is Question.EITHER and "63" not in known and "23" in known):
-        return (yield from question(short))
+        return (yield from question(short()))
     try:
         return (yield from question(long))
     except (DecodeError, PlatformUnavailable):
         if which is Question.LONG:
             raise
         yield Open.FRESH
-        return (yield from question(short))
+        return (yield from question(short()))
 
 
 class Done(StrEnum):

@@ -100,10 +100,6 @@ class Application(Spec):
                 find=rf"{grant}:{name}\b",
             )
 
-    def key(self, name: str) -> Key | None:
-        """The key called ``name``."""
-        return next((key for key in self.keys if key.name == name), None)
-
     def key_of(self, kind: KeyKind) -> Key | None:
         """The key of a kind of which there is only one."""
         return next((key for key in self.keys if key.kind is kind), None)

@@ -77,10 +77,8 @@ def reply_t1(_session: Session, request: Request, body: bytes) -> bytes:
     return body + OK
 
 
-def warning_t0(session: Session, request: Request, warning: AnswerError) -> bytes:
-    """The answer bytes for data with a warning (62xx); after a command with data it waits for GET RESPONSE."""
-    if request.le is not None:
-        return warning.data + warning.sw.to_bytes(2)
+def warning_t0(session: Session, _request: Request, warning: AnswerError) -> bytes:
+    """The answer bytes for a warning (62xx); its data waits for GET RESPONSE, as that of any command with data does."""
     session.pending = warning.data
     return warning.sw.to_bytes(2)
 

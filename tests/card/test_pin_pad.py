@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from juying.card import pin_pad
 from juying.card.channel import Channel
 from juying.card.pin import typed_pin
 from juying.card.pin_pad import PinPad, get_feature_request, modify_structure, pad_or, parse_features, verify_structure
+from juying.card.trace import Recorder, Trace
 from juying.errors import CardError, DecodeError, TransportError
 from tests.card.scripted import ScriptedCard
 
@@ -136,6 +138,17 @@ def test_with_a_keypad_nothing_is_typed_here_and_the_holder_is_told() -> None:
     assert pad_or(typed_pin(_nobody), told.append)(Channel(card)).verify() == 0x9000
     assert card.asked
     assert told == [pin_pad.PLEASE]
+
+
+def test_a_recorded_reader_keeps_its_keypad_and_the_trace_does_not_show_it(tmp_path: Path) -> None:
+    card = PadCard()
+    with Recorder(card, None, tmp_path / "t") as recorder:
+        pad = PinPad.of(recorder)
+        assert pad is not None
+        assert pad.verify() == 0x9000
+    assert Trace.load(tmp_path / "t").exchanges == ()
+    with Recorder(ScriptedCard(), None, tmp_path / "u") as recorder:
+        assert PinPad.of(recorder) is None
 
 
 def test_features_are_listed_with_their_codes() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from juying.card.access import Access
 from juying.card.transport import Transport
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.faults import TearAfterCommand
@@ -30,6 +31,7 @@ from juying.issuance.report import Outcome
 from juying.issuance.run import issue_rows, make_folder
 from juying.text import Text
 from tests import people
+from tests.path.keyring import Ring, pin
 
 
 def rows(*applications: Application | None) -> list[Row]:
@@ -57,15 +59,14 @@ def blanks() -> VirtualBlanks:
 class Faulty:
     """A supply of cards that fails as told: one exception, or None for a good card, after the other."""
 
-    access = None
-
-    def __init__(self, *faults: Exception | None, attempts: int = 1) -> None:
+    def __init__(self, *faults: Exception | None, attempts: int = 1, access: Access | None = None) -> None:
         self.attempts = attempts
-        self._faults = list(faults)
+        self.access = access
+        self.left = list(faults)
 
     @contextmanager
     def card(self, folder: Path) -> Iterator[Transport]:
-        fault = self._faults.pop(0)
+        fault = self.left.pop(0)
         if fault is not None:
             raise fault
         with LocalTransport(VirtualCard.blank(load_profile("ssc-v3"))) as transport:
@@ -137,6 +138,22 @@ def test_nobody_need_listen_to_failures(office: Office, tmp_path: Path) -> None:
     fault = TransportError("接触不良", "bad contact")
     [result] = issue_rows(office, rows(people.application()), tmp_path, Faulty(fault, fault, attempts=2))
     assert (result.outcome, result.error) == (Outcome.FAILED, "接触不良 / bad contact")
+
+
+def test_a_missing_key_fails_the_row_and_no_other_card_is_asked_for(office: Office, tmp_path: Path) -> None:
+    blanks = Faulty(None, None, None, attempts=3, access=Access(keys=Ring({"SSSE/RKSSSE", "SSSE/UKSSSE"}), pin=pin()))
+    [result] = issue_rows(office, rows(people.application()), tmp_path, blanks)
+    assert result.outcome is Outcome.FAILED
+    assert "needs UK5; the key store has none for city 331000; nothing was changed" in result.error
+    assert len(blanks.left) == 2
+
+
+def test_a_key_that_a_card_does_not_accept_ends_the_run(office: Office, tmp_path: Path) -> None:
+    """It would cost every further card a try."""
+    blanks = Faulty(None, None, attempts=3, access=Access(keys=Ring(wrong={"SSSE/UKSSSE"})))
+    with pytest.raises(KeyUseError, match="issuing has stopped so that no card gets locked"):
+        list(issue_rows(office, rows(people.application(), second()), tmp_path, blanks))
+    assert len(blanks.left) == 1
 
 
 def test_a_torn_virtual_card_keeps_what_was_written(

@@ -10,9 +10,8 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import httpcore
 import httpx
 
 from juying.errors import InputError
@@ -25,6 +24,9 @@ from juying.services.medical.wire import MAX_BODY
 from juying.services.resilience import Deadline
 from juying.services.threads import started
 from juying.text import Text
+
+if TYPE_CHECKING:
+    import httpcore
 
 Question = TypeVar("Question", bound=Record)
 Answer = TypeVar("Answer", bound=Record)

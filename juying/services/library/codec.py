@@ -41,7 +41,7 @@ class Received(NamedTuple):
     problems: tuple[Text, ...]
 
 
-_TRAILER = re.compile(r"(?=AY|AZ)(?:AY(?P<digit>.))?(?:AZ(?P<sum>[0-9A-Fa-f]{1,4}))?(?P<bar>\|?)\Z")
+_TRAILER = re.compile(r"(?=AY|AZ)(?:AY(?P<digit>.))?(?:AZ(?P<sum>[0-9A-Fa-f]{0,4}))?(?P<bar>\|?)\Z")
 _SUM = re.compile("[0-9A-Fa-f]{1,4}")
 
 
@@ -130,18 +130,19 @@ _NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 def _trailer(data: bytes, text: str, layout: Layout, wire: Wire, problems: list[Text]) -> tuple[str, int | None, Sum]:
     """The message without its trailer, the digit, and what the checksum says."""
     digit: str | None
+    digits: str | None
     if text[-9:-7] == "AY" and text[-6:-4] == "AZ":
         body, digit, digits, behind = text[:-9], text[-7], text[-4:], 0
         if "0" <= digit <= "9" and wire.by_bytes and checksum(data[:-4]) == data[-4:]:
             return body, int(digit), Sum.RIGHT
     elif found := _TRAILER.search(text, layout.end):
-        body, digit, digits, behind = text[: found.start()], found["digit"], found["sum"] or "", len(found["bar"])
+        body, digit, digits, behind = text[: found.start()], found["digit"], found["sum"], len(found["bar"])
     else:
-        body, digit, digits, behind = text, None, "", 0
+        body, digit, digits, behind = text, None, None, 0
     sequence = int(digit) if digit and digit in "0123456789" else None
     if digit is not None and sequence is None:
         problems.append(Text("序号不是数字", "the sequence number is no digit"))
-    if not digits:
+    if digits is None:
         # A request without trailer gets an answer without.
         if wire.sums or wire.receive_checksum is Checking.STRICT:
             _note_sum(Text("没有校验和", "there is no checksum"), layout, wire, problems)
@@ -150,7 +151,7 @@ def _trailer(data: bytes, text: str, layout: Layout, wire: Wire, problems: list[
     if not (_SUM.fullmatch(digits) and fits(data[:-end], int(digits, 16), text[:-end], wire.checksum)):
         _note_sum(Text("校验和不对", "the checksum is wrong"), layout, wire, problems)
         return body, sequence, Sum.WRONG
-    if (wire.strict and not (digits.isupper() or digits.isdigit())) or len(digits) != 4:
+    if len(digits) != 4 or digits != digits.upper():
         problems.append(Text("校验和不是四位大写十六进制数", "the checksum has not four upper-case hexadecimal digits"))
     return body, sequence, Sum.RIGHT
 

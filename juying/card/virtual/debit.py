@@ -127,9 +127,10 @@ def _is_moment(moment: bytes) -> bool:
 
 def equip_debit(tree: Tree, memory: Memory) -> None:
     """Give the application with the transaction file its debit commands, on cards that have it."""
-    if DEBIT_FILE not in memory.files:
+    name = DEBIT_FILE.partition("/")[0]
+    directory = next((entry for entry in tree.applications if entry.name == name), None)
+    if directory is None or DEBIT_FILE not in memory.files:
         return
-    directory = next(entry for entry in tree.applications if entry.name == DEBIT_FILE.partition("/")[0])
     till = Till(memory, directory, tree.cipher)
     directory.commands = till.commands
     directory.on_select = till.forget

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 import pytest
 
 from juying.card.channel import Channel
+from juying.card.pcsc import PcscTransport
 from juying.card.tunion import read_transit
+from juying.card.tunion_psam import TransitPsam
 from juying.card.tunion_purchase import Debit, load, lock, purchase
 from juying.card.virtual.card import VirtualCard
-from juying.card.virtual.transport import LocalTransport
 from juying.card.virtual.tunion_psam import VirtualTransitPsam
 from juying.card.virtual.vpcd import VirtualReader
 from juying.crypto.purse import PurseKeys, demonstration_keys
 from juying.errors import CardRefused, KeyUseError, ProtocolError, StatusError
 from tests.card.scripted import FunctionCard
+from tests.harness import PrivatePcscd, Slot
 from tests.transit.cards import NOON, TERMINAL, blank, channel, contents, psam, public, ride, tap
 
 PROFILES = ("ssc-v1", "ssc-v2", "ssc-v3", "tunion")
@@ -134,8 +136,6 @@ def test_once_the_card_is_debited_the_tac_is_kept_whatever_the_psam_says(check: 
     def answer(command: bytes) -> bytes:
         return bytes.fromhex(check) if command[1] == 0x72 else sam.transmit(command)
 
-    from juying.card.tunion_psam import TransitPsam
-
     terminal = TransitPsam.open(Channel(FunctionCard(answer, protocol="T=0")))
     line = channel(card)
     read_transit(line)
@@ -162,11 +162,8 @@ def test_a_card_that_cannot_prove_itself_is_not_loaded() -> None:
     assert read_transit(line).balance_fen == 500
 
 
-def test_through_the_real_pcscd(private_pcscd: object, pcsc_reader: object, second_pcsc_reader: object) -> None:
+def test_through_the_real_pcscd(private_pcscd: PrivatePcscd, pcsc_reader: Slot, second_pcsc_reader: Slot) -> None:
     """Card and PSAM in two readers of the machine's PC/SC service."""
-    from juying.card.pcsc import PcscTransport
-    from juying.card.tunion_psam import TransitPsam
-
     card = blank("ssc-v3", balance_fen=2000)
     with VirtualReader(port=pcsc_reader.port) as slot, VirtualReader(port=second_pcsc_reader.port) as sam_slot:
         slot.insert(card)
@@ -183,4 +180,3 @@ def test_through_the_real_pcscd(private_pcscd: object, pcsc_reader: object, seco
             seen = read_transit(purse, trips=True)
             assert seen.open_trip is not None
             assert [trip.type for trip in seen.trips] == ["03"]
-    assert LocalTransport(card).protocol == "T=1"

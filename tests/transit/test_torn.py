@@ -7,7 +7,7 @@ import pytest
 from juying.card.tunion import read_transit
 from juying.card.tunion_purchase import Debit, Receipt, purchase, recover
 from juying.card.virtual.card import VirtualCard
-from juying.card.virtual.faults import Garbage, Mute, TearAfterByte, TearAfterCommand
+from juying.card.virtual.faults import Garbage, Mute, TearAfterByte, TearAfterCommand, WrongStatus
 from juying.card.virtual.tunion_psam import VirtualTransitPsam
 from juying.codec.tunion.trips import IN
 from juying.crypto import purse as crypto
@@ -190,6 +190,15 @@ def test_a_card_that_lost_its_proof_or_refuses_its_log() -> None:
     assert error.value.sw == 0x9406
     with pytest.raises(StatusError):
         recover(channel(card), psam(sam), kept, public=public(card))  # nothing is selected
+
+
+def test_a_card_that_knows_no_proofs_is_asked_once() -> None:
+    card, sam, kept = lost(lambda card: TearAfterCommand(card, SELECTS_AND_READS + 3))
+    line = channel(WrongStatus(card, SELECTS_AND_READS + 2, 0x6D00))
+    read_transit(line)
+    with pytest.raises(StatusError) as error:
+        recover(line, psam(sam), kept, public=public(card))
+    assert error.value.sw == 0x6D00
 
 
 def test_a_card_that_counts_otherwise_gives_its_proof_too() -> None:

@@ -192,8 +192,8 @@ def _verified(psam: TransitPsam, mac2: bytes) -> bool:
 
 
 def _is_of(record: Transaction, debit: Debit) -> bool:
-    said = (record.at, record.amount_fen, record.terminal, record.type)
-    return said == (debit.at.replace(microsecond=0), debit.amount_fen, debit.terminal, f"{debit.type:02X}")
+    said = (record.date + record.time, record.amount_fen, record.terminal, record.type)
+    return said == (_moment(debit.at).hex(), debit.amount_fen, debit.terminal, f"{debit.type:02X}")
 
 
 def _moment(at: datetime) -> bytes:

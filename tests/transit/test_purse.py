@@ -3,6 +3,8 @@
 import itertools
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.image import load_card, save_card
@@ -459,3 +461,19 @@ def test_record_1a_starts_empty_with_its_identifier() -> None:
         assert record[2] == len(record) - 3
         assert not record[3:].strip(b"\0")
     assert Ride.decode(raw.ok("00B201D400")).record_id == RAIL
+
+
+@settings(max_examples=200)
+@given(commands=st.lists(st.binary(min_size=1, max_size=20), max_size=6), cla=st.sampled_from([0x00, 0x04, 0x80, 0x84]))
+def test_any_commands_are_answered(commands: list[bytes], cla: int) -> None:
+    """Random commands, most of them with an instruction that the purse knows, on chips of both protocols."""
+    for card in HOSTILE:
+        raw = Raw(card)
+        for command in commands:
+            known = KNOWN[command[0] % len(KNOWN)]
+            for line in (command, bytes((cla, known)) + command):
+                assert len(raw.card.transmit(line)) >= 2
+
+
+KNOWN = (0x18, 0x1E, 0x50, 0x52, 0x54, 0x5A, 0x5C, 0x84, 0xB0, 0xB2, 0xD6, 0xDC, 0xE2)
+HOSTILE = (blank("ssc-v2", balance_fen=2000), blank(balance_fen=2000))

@@ -1,6 +1,7 @@
 """A card torn at every byte and after every command of a purchase: it holds all of it or nothing, and says which."""
 
 from collections.abc import Callable
+from datetime import timedelta, timezone
 
 import pytest
 
@@ -154,6 +155,19 @@ def test_a_psam_that_still_knows_the_purchase_checks_the_proof() -> None:
     receipt = recover(line, terminal, kept[0], public=public(card))
     assert receipt is not None
     assert receipt.verified
+
+
+def test_times_with_a_zone_are_recognised_too() -> None:
+    card, terminal = blank(balance_fen=2000), psam()
+    kept: list[Debit] = []
+    line = channel(TearAfterCommand(card, SELECTS_AND_READS + 2))
+    read_transit(line)
+    here = NOON.replace(microsecond=5, tzinfo=timezone(timedelta(hours=8)))
+    with pytest.raises(CardRemoved):
+        purchase(line, terminal, 200, public=public(card), at=here, before_debit=kept.append)
+    line = channel(card)
+    read_transit(line)
+    assert recover(line, terminal, kept[0], public=public(card)) is not None
 
 
 def test_a_mute_card_was_not_debited() -> None:

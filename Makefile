@@ -19,7 +19,7 @@ help:
 	@echo "make test    run all tests, the real PC/SC service with virtual readers included"
 	@echo "make lint    style, types, import contracts"
 	@echo "make bench   speed, as ratios against a peer or a raw floor"
-	@echo "make fuzz    a million mutated tokens against the verifier"
+	@echo "make fuzz    a million mutated tokens, commands and answers each"
 	@echo "make clean   remove what was built"
 
 issue: setup
@@ -38,7 +38,7 @@ bench: setup $(VENV)/.bench
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 fuzz: setup
-	@for target in credential; do $(BIN)/python -m tests.fuzz.$$target --count 1000000 || exit 1; done
+	@for target in credential commands answers; do $(BIN)/python -m tests.fuzz.$$target --count 1000000 || exit 1; done
 
 setup: build/.packages $(VENV)/.installed
 

@@ -7,6 +7,7 @@ between the generations of the card (observed).
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from juying.card.access import Access
 from juying.card.channel import Channel
@@ -61,7 +62,7 @@ class SscCard(CardSession):
     """
 
     @classmethod
-    def open(cls, transport: Transport, profile: Profile | None = None, access: Access | None = None) -> "SscCard":
+    def open(cls, transport: Transport, profile: Profile | None = None, access: Access | None = None) -> Self:
         """Select the card's environment and find the profile by the version that it states.
 
         Raises `CardRefused` when it is no social security card, or one of a version without a profile.

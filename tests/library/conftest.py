@@ -1,6 +1,7 @@
 """A library system in a process of its own, for all tests; each test sets its habits."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -120,3 +121,12 @@ def ask(request: pytest.FixtureRequest, site: Callable[..., Site]) -> Iterator[C
         yield make
         for each in made:
             each.close()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -374,7 +374,8 @@ def test_one_in_six_lists() -> None:
 def test_an_amount_that_is_missing_is_no_amount() -> None:
     text = encode(FeePaid(date=NOON, amount=Decimal("7.50"), institution="T", reader="R1"), BARE).decode()
     assert "BV7.50|" in text
-    assert decode(text.replace("BV7.50|", "BV|").encode(), BARE).message.amount is None
+    empty = decode(text.replace("BV7.50|", "BV |").encode(), BARE)
+    assert (empty.message.amount, [problem.en for problem in empty.problems]) == (None, ["the field BV is missing"])
     assert isinstance(decode(book("18030001" + " " * 18 + "AB1|AJ|")).message, ItemInformationAnswer)
 
 

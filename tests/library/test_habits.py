@@ -355,6 +355,18 @@ def test_garbled_loan(ask: Ask, system: LibrarySystem, what: str) -> None:
     assert lost(ask, system, what, "garbled-loan") is Done.DONE
 
 
+def test_what_the_system_does_not_tell_nobody_knows(ask: Ask, system: LibrarySystem) -> None:
+    """An item without due date, a reader without fee, a system that lets nobody in any more."""
+    client = ask()
+    client.status()
+    system.change("forgotten-loan")
+    assert client.renew("R0001", "B0001").outcome is Done.UNKNOWN
+    assert client.pay("R9999", 5).outcome is Done.UNKNOWN
+    system.change("cut-after-loan", "refuse-login")
+    assert client.checkout("R0001", "B0001").outcome is Done.UNKNOWN
+    assert len(system.ledger) == 1
+
+
 def test_titles(ask: Ask, system: LibrarySystem) -> None:
     """A list of titles tells nothing of an item; the item itself does."""
     client = ask()

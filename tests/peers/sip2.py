@@ -401,7 +401,7 @@ class Line:
             answer = b"12garbled\r"
         late, self.waiting = self.waiting, b""
         self.before, self.last = self.last, answer
-        if has("garbled-once", "wrong-checksum"):
+        if has("garbled-once", "wrong-checksum") and trailer:
             wrong = answer[:-5] + digits(int(answer[-5:-1], 16)) + b"\r"
             self.last = wrong if has("wrong-checksum") else answer
             answer = wrong

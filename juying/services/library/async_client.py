@@ -162,15 +162,14 @@ class AsyncLibraryClient:
         """
         alive = 0
         for _ in range(len(self._idle)):
-            if not self._idle:  # in use again
-                break
-            line = self._idle.popleft()
-            if self._clock() - line.used_at >= self.site.keep_alive / 2:
-                deadline = Deadline.after(self.site.resilience.timeout, self._clock)
-                self._give_back(line, await line.answers(deadline))
-            else:
-                self._idle.append(line)
-            alive += line.open
+            with suppress(IndexError):  # in use again
+                line = self._idle.popleft()
+                if self._clock() - line.used_at >= self.site.keep_alive / 2:
+                    deadline = Deadline.after(self.site.resilience.timeout, self._clock)
+                    self._give_back(line, await line.answers(deadline))
+                else:
+                    self._idle.append(line)
+                alive += line.open
         return alive
 
     async def _keep(self) -> None:

@@ -178,16 +178,14 @@ class LibraryClient:
         """
         alive = 0
         for _ in range(len(self._idle)):
-            try:
+            with suppress(IndexError):  # in use again
                 line = self._idle.popleft()
-            except IndexError:  # in use again
-                break
-            if self._clock() - line.used_at >= self.site.keep_alive / 2:
-                deadline = Deadline.after(self.site.resilience.timeout, self._clock)
-                self._give_back(line, line.answers(deadline))
-            else:
-                self._idle.append(line)
-            alive += line.open
+                if self._clock() - line.used_at >= self.site.keep_alive / 2:
+                    deadline = Deadline.after(self.site.resilience.timeout, self._clock)
+                    self._give_back(line, line.answers(deadline))
+                else:
+                    self._idle.append(line)
+                alive += line.open
         return alive
 
     def close(self) -> None:
@@ -318,7 +316,6 @@ def _keep(client: "weakref.ref[LibraryClient]", closed: threading.Event, pause: 
     """Keep the idle connections of a client, as long as somebody holds it."""
     while not closed.wait(pause):
         alive = client()
-        if alive is None:
-            return
-        alive.keep_alive()
+        if alive is not None:  # else the end has come, and is about to be told
+            alive.keep_alive()
         del alive

@@ -71,8 +71,8 @@ class Conversation:
         Raises `DecodeError` for an answer that cannot be read, `PlatformUnavailable` when the system does not take the
         question.
         """
-        while (frame := self._frame(ended)) is not None:
-            step = self._look_at(frame)
+        while self._open is not None and (frame := self._frame(ended)) is not None:
+            step = self._look_at(self._open, frame)
             if step is not None:
                 return step
         return None
@@ -92,11 +92,8 @@ class Conversation:
             if frame:
                 return frame
 
-    def _look_at(self, frame: bytes) -> Received | bytes | None:
+    def _look_at(self, question: _Question, frame: bytes) -> Received | bytes | None:
         """What a message means for the open question; None for one that means nothing."""
-        question = self._open
-        if question is None:
-            return None
         try:
             received = decode(frame, self.wire)
         except DecodeError:

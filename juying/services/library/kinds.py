@@ -111,8 +111,6 @@ def _write_moment(value: datetime | None) -> str:
 @lru_cache(maxsize=256)
 def _read_status(text: str) -> frozenset[Flag]:
     """Only Y counts: some systems write N, or a digit, where a blank belongs."""
-    if len(text) != len(FLAGS):
-        raise ValueError
     return frozenset(flag for flag, letter in zip(FLAGS, text, strict=True) if letter == "Y")
 
 

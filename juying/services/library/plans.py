@@ -20,7 +20,6 @@ from juying.services.library.items import (
     Renew,
 )
 from juying.services.library.kinds import this_second
-from juying.services.library.layout import Message
 from juying.services.library.messages import (
     EndSession,
     PatronInformation,
@@ -109,17 +108,14 @@ def checkout(
         fee_accepted=fee_accepted,
     )
 
-    def lent(_: Message | None, told: Message) -> Done:
-        if not isinstance(told, PatronInformationAnswer):
-            return Done.UNKNOWN
+    def lent(_: object, told: PatronInformationAnswer) -> Done:
         if any(each == item or each.endswith(f".{item}") for each in told.charged_items):
             return Done.DONE
         # Some systems list titles, or nothing but the count: then a missing number says nothing.
         return Done.NOT_DONE if told.charged == 0 else Done.UNKNOWN
 
-    def still_here(_: Message | None, told: Message) -> Done:
-        here = isinstance(told, ItemInformationAnswer) and told.circulation in _BACK
-        return Done.NOT_DONE if here else Done.UNKNOWN
+    def still_here(_: object, told: ItemInformationAnswer) -> Done:
+        return Done.NOT_DONE if told.circulation in _BACK else Done.UNKNOWN
 
     loans = Inquiry(_information(site, number, pin, Summary.CHARGED), lent)
     return transaction(request, _ok, [loans, Inquiry(_item(site, item), still_here)])
@@ -138,11 +134,10 @@ def checkin(site: Site, item: str) -> Plan[Transaction]:
         terminal_password=site.terminal_password,
     )
 
-    def returned(_: Message | None, told: Message) -> Done:
-        if isinstance(told, ItemInformationAnswer) and told.circulation in _BACK:
+    def returned(_: object, told: ItemInformationAnswer) -> Done:
+        if told.circulation in _BACK:
             return Done.DONE
-        lent = isinstance(told, ItemInformationAnswer) and told.circulation in _LENT
-        return Done.NOT_DONE if lent else Done.UNKNOWN
+        return Done.NOT_DONE if told.circulation in _LENT else Done.UNKNOWN
 
     return transaction(request, _ok, [Inquiry(_item(site, item), returned)])
 
@@ -160,11 +155,10 @@ def renew(site: Site, number: str, item: str, pin: str | None = None) -> Plan[Tr
         terminal_password=_or_empty(site.terminal_password, site),
     )
 
-    def renewed(before: Message | None, after: Message) -> Done:
-        first, second = getattr(before, "due", None), getattr(after, "due", None)
-        if not first or not second:
+    def renewed(before: ItemInformationAnswer | None, after: ItemInformationAnswer) -> Done:
+        if before is None or not before.due or not after.due:
             return Done.UNKNOWN
-        return Done.DONE if first != second else Done.NOT_DONE
+        return Done.DONE if before.due != after.due else Done.NOT_DONE
 
     asked = _item(site, item)
     return transaction(request, _ok, [Inquiry(asked, renewed)], before=asked)
@@ -191,23 +185,22 @@ def pay(
         fee=fee,
     )
 
-    def paid(before: Message | None, after: Message) -> Done:
-        first, second = getattr(before, "fee", None), getattr(after, "fee", None)
-        if first is None or second is None:
+    def paid(before: PatronInformationAnswer | None, after: PatronInformationAnswer) -> Done:
+        if before is None or before.fee is None or after.fee is None:
             return Done.UNKNOWN
-        owed = abs(first) - abs(second)
-        return Done.DONE if owed == amount else Done.NOT_DONE if not owed else Done.UNKNOWN
+        less = abs(before.fee) - abs(after.fee)  # a debt is positive or negative, as the system likes
+        return Done.DONE if less == amount else Done.NOT_DONE if not less else Done.UNKNOWN
 
     asked = _information(site, number, pin, None)
     return transaction(request, _accepted, [Inquiry(asked, paid)], before=asked)
 
 
-def _ok(answer: Message) -> bool | None:
-    return answer.ok if isinstance(answer, CheckoutAnswer | CheckinAnswer) else None
+def _ok(answer: CheckoutAnswer | CheckinAnswer) -> bool | None:
+    return answer.ok
 
 
-def _accepted(answer: Message) -> bool | None:
-    return answer.accepted if isinstance(answer, FeePaidAnswer) else None
+def _accepted(answer: FeePaidAnswer) -> bool | None:
+    return answer.accepted
 
 
 def _information(site: Site, number: str, pin: str | None, summary: Summary | None) -> PatronInformation:

@@ -248,7 +248,7 @@ def _their_checksum(probe: _Probe, report: Report) -> None:
             probe.log_in()
         answer = probe.ask(request)
         if answer is not None:
-            lines += probe.last.splitlines()
+            lines += filter(None, probe.last.splitlines())
             echoed.append(answer.sequence == probe.digit)
     sums = {rule: {_sum(line, replace(probe.wire, checksum=rule)) for line in lines} for rule in Summing}
     fitting = [rule for rule in Summing if sums[rule] == {Sum.RIGHT}]

@@ -164,10 +164,10 @@ class Transaction:
 
 
 class Inquiry(NamedTuple):
-    """A request that asks what happened, and what follows from the answers before (if there is one) and after."""
+    """A request that asks what happened, and what follows from its answers before (if there is one) and after."""
 
     request: Message
-    judge: Callable[[Message | None, Message], Done]
+    judge: Callable[[Any, Any], Done]
 
 
 _SAID = Text("图书馆系统的答复", "as the library system answered")
@@ -181,12 +181,13 @@ _NOBODY_KNOWS = Text(
 
 def transaction(
     request: Message,
-    ok: Callable[[Message], bool | None],
+    ok: Callable[[Any], bool | None],
     inquiries: Sequence[Inquiry],
     before: Message | None = None,
 ) -> Plan[Transaction]:
     """Send what must not be sent twice, and find out what became of it when the answer is lost.
 
+    ``ok`` says of the answer whether it was done, None for neither.
     The first of the ``inquiries`` that knows decides; ``before`` asks the same beforehand where only a difference
     tells. The system works in the order of the questions of one connection, so what it says there afterwards is
     certain, and also when it was the one to hang up. When it fell silent it may still be at work: then only "done" is
@@ -244,7 +245,7 @@ def _inquire(inquiries: Sequence[Inquiry], earlier: Message | None) -> Plan[Done
     return Done.UNKNOWN
 
 
-def _found_out(found: Done, late: Received | None, ok: Callable[[Message], bool | None]) -> Transaction:
+def _found_out(found: Done, late: Received | None, ok: Callable[[Any], bool | None]) -> Transaction:
     if late is not None and (done := ok(late.message)) is not None:
         return Transaction(Done.DONE if done else Done.NOT_DONE, late.message, _LATE)
     return Transaction(found, None, _NOBODY_KNOWS if found is Done.UNKNOWN else _LOOKED_UP)

@@ -155,7 +155,7 @@ def test_python_m_is_the_command_and_its_output_is_utf_8_whatever_the_locale(hom
         )
         assert (done.returncode, done.stderr) == (0, b"")
         names = [profile["name"] for profile in json.loads(done.stdout.decode("utf-8"))["profiles"]]
-        assert names == ["ssc-v1", "ssc-v2", "ssc-v3"]
+        assert names == ["ssc-v1", "ssc-v2", "ssc-v3", "tunion"]
 
 
 def test_the_console_script_leaves_with_the_exit_status(home: Path) -> None:

@@ -72,7 +72,8 @@ def load_sites(path: str | Path) -> Tables:
 
 
 def adapters(tables: Tables, wanted: str) -> tuple[Adapter, ...]:
-    """The adapters that ``wanted`` names: `ALL`, a service (``library``), or one site of it (``library.taizhou``).
+    """The adapters that ``wanted`` names: `ALL`, a service (``library``), one site of it (``library.taizhou``), or a
+    branch of that (``library.taizhou.quay``).
 
     Only these are loaded. A service without a table is tried all the same, because it may need no settings. Raises
     `InputError` for an unknown name, for every mistake in a table, and when nothing is configured.
@@ -87,12 +88,13 @@ def adapters(tables: Tables, wanted: str) -> tuple[Adapter, ...]:
     if name not in installed:
         raise _unknown(name, {*installed, ALL})
     table = tables.get(name)
+    site, _, branch = site.partition(".")
     if site:
         if table is None or site not in table:
             raise _unknown(wanted, {f"{name}.{known}" for known in table or ()})
         table = {site: table[site]}
     try:
-        return _made(name, installed[name], table or {})
+        made = _made(name, installed[name], table or {})
     except InputError as error:
         if table is not None:
             raise
@@ -100,6 +102,10 @@ def adapters(tables: Tables, wanted: str) -> tuple[Adapter, ...]:
             f"没有配置服务 {name}，{_HOW.zh}（{error.text.zh}）",
             f"the service {name} is not configured; {_HOW.en} ({error.text.en})",
         ) from None
+    exact = tuple(adapter for adapter in made if adapter.name == wanted)
+    if branch and not exact:
+        raise _unknown(wanted, {adapter.name for adapter in made})
+    return exact or made
 
 
 def platforms(tables: Tables) -> tuple["Platform", ...]:

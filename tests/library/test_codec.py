@@ -79,6 +79,7 @@ def test_the_supported_messages_of_a_recorded_system() -> None:
     answer = decode(bytes.fromhex(TRANSCRIPTS[1]["answer"])).message
     assert isinstance(answer, SystemStatus)
     assert answer.supported == set(SUPPORTED) - {"37", "19"}
+    assert encode(answer, BOOK, 1) == bytes.fromhex(TRANSCRIPTS[1]["answer"])
 
 
 @pytest.mark.parametrize(

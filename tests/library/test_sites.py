@@ -144,4 +144,8 @@ def test_the_example_is_a_whole_city(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {each.site.profile for each in found} >= {"dp2", "interlib", "evergreen", "koha", "book", "ceridwen"}
     assert all(each.site.host.endswith(".example") for each in found)
     assert names == [adapter.name for adapter in adapters(tables, "library")]
+    for name in ("library.taizhou", "library.taizhou.hehe-campus"):
+        assert [adapter.name for adapter in adapters(tables, name)] == [name]
+    with pytest.raises(InputError, match=r"the nearest is library\.taizhou\.hehe-campus"):
+        adapters(tables, "library.taizhou.hehe-campsu")
     assert tomllib.loads(EXAMPLE.read_text("utf-8")) == tables

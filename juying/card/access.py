@@ -31,14 +31,15 @@ from juying.card.status import OK, meaning
 from juying.codec.rules import DEBIT, KEY, MAC, PIN, AccessRule
 from juying.codec.spec import Key, Profile
 from juying.crypto.authentication import ORIGINAL_LENGTH, challenge_length
+from juying.crypto.block import Cipher
 from juying.crypto.keys import CardKey, DemonstrationKeys, Keys
 from juying.errors import InputError, KeyUseError
 from juying.text import Text
 
 EXTERNAL_AUTHENTICATE, INTERNAL_AUTHENTICATE = 0x82, 0x88
 
-_COST = {KEY: 2, MAC: 1, PIN: 100}
-"""Exchanges that a grant costs; a PIN costs somebody's attention as well."""
+_COST = {"key": 2, "mac": 1, "pin": 100}
+"""Exchanges that a grant of each kind costs; a PIN costs somebody's attention as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,11 @@ class Grants:
         failures = (self._failed.get((application, grant)) for grant in grants)
         return next((failure.sw for failure in failures if failure is not None and failure.sw is not None), None)
 
+    def key(self, application: str, name: str) -> tuple[Keys, CardKey] | Text:
+        """The key ``name`` of this card with what holds it, or why we do not have it; nothing is shown."""
+        known = self._key(application, name)
+        return known if isinstance(known, Text) else (known.keys, known.key)
+
     def protected(self, application: str, name: str, *, encipher: bool) -> Exchange:
         """The way to the card for commands that carry a MAC under the key ``name``. Raises `KeyUseError`."""
         layer = self._layers.get((name, encipher))
@@ -154,12 +160,14 @@ class Grants:
     # Choosing ----------------------------------------------------------------------------------------
 
     def _cheapest(self, application: str, rule: AccessRule) -> frozenset[str] | None:
-        prices = {
-            alternative: sum(_price(grant) for grant in alternative - self.held)
-            for alternative in rule.alternatives
-            if all(grant in self.held or self._obstacle(application, grant) is None for grant in alternative)
-        }
-        return min(prices, key=lambda alternative: prices[alternative], default=None)
+        best, lowest = None, 0
+        for alternative in rule.alternatives:
+            wanted = alternative - self.held
+            if all(self._obstacle(application, grant) is None for grant in wanted):
+                price = sum(_COST[grant.partition(":")[0]] for grant in wanted)
+                if best is None or price < lowest:
+                    best, lowest = alternative, price
+        return best
 
     def _obstacle(self, application: str, grant: str) -> Text | None:
         """Why a grant cannot be had, None if it can."""
@@ -194,8 +202,8 @@ class Grants:
             return error.text
         if not keys.has(key):
             return lacking_key(keys.title, city)
-        declared = {entry.name: entry for entry in self._profile.application(application).keys}
-        return _Known(keys, key, declared[name])
+        declared = self._profile.application(application).keys
+        return _Known(keys, key, next(entry for entry in declared if entry.name == name))
 
     # Showing -----------------------------------------------------------------------------------------
 
@@ -227,9 +235,10 @@ class Grants:
                     f"the card gave no challenge of {length} bytes ({challenge.sw:04X}: {said.en})",
                 ),
             )
+        # The original of 3DES may be anything; terminals in the field take an earlier challenge of the card.
+        original = secrets.token_bytes(ORIGINAL_LENGTH) if known.key.cipher is Cipher.TDES else b""
         try:
-            # 3DES: the original may be anything; terminals in the field take an earlier challenge of the card.
-            data = known.keys.external_answer(known.key, challenge.data, secrets.token_bytes(ORIGINAL_LENGTH))
+            data = known.keys.external_answer(known.key, challenge.data, original)
         except KeyUseError as error:
             return _Failure(None, error.text)
         number = known.declared.id
@@ -255,8 +264,3 @@ class _Failure(NamedTuple):
 def _verify(entry: PinEntry) -> _Failure | None:
     sw = entry.verify()
     return None if sw == OK else _Failure(sw, refused_pin(sw))
-
-
-def _price(grant: str) -> int:
-    kind, separator, _ = grant.partition(":")
-    return _COST.get(kind + separator, 0)

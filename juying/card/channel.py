@@ -125,10 +125,11 @@ def on_the_line(transport: Transport) -> Exchange:
                 f"命令 {command.header} 的 INS 无效：ISO 7816 不允许 6X 和 9X",
                 f"command {command.header} has an invalid INS: ISO 7816 forbids 6X and 9X",
             )
-        if not command.short:
+        try:
+            raw = command.encode()
+        except InputError:  # too long for the short form
             raw = command.encode(extended=True)
         else:
-            raw = command.encode()
             if t0 and not command.data and le is None:
                 raw += b"\0"
             elif t0 and command.data and le is not None:
@@ -139,14 +140,13 @@ def on_the_line(transport: Transport) -> Exchange:
                 "卡片响应缺少状态字，请取出卡片后重试",
                 "the card's answer has no status word; take the card out and try again",
             )
-        response = Response.parse(answer)
-        if len(response.data) > (le or 0):
+        if len(answer) - 2 > (le or 0):
             raise ProtocolError(
-                f"卡片对命令 {command.header} 返回了 {len(response.data)} 字节，最多只要求 {le or 0} 字节",
-                f"the card answered command {command.header} with {len(response.data)} bytes, "
+                f"卡片对命令 {command.header} 返回了 {len(answer) - 2} 字节，最多只要求 {le or 0} 字节",
+                f"the card answered command {command.header} with {len(answer) - 2} bytes, "
                 f"at most {le or 0} were asked for",
             )
-        return response
+        return Response(answer[:-2], answer[-2] << 8 | answer[-1])
 
     return exchange
 

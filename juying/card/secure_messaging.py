@@ -15,6 +15,8 @@ The header counts in the MAC as it is sent, with Lc that counts the MAC. That th
 commands, and that one key does both, are our choices; the rest is observed.
 """
 
+import functools
+
 from juying.card.apdu import SHORT_DATA, Command, Response
 from juying.card.channel import Exchange
 from juying.card.status import OK, meaning
@@ -34,6 +36,7 @@ NOT_TAKEN = frozenset({0x6700, 0x6D00, 0x6E00})
 """Status words with which a card says that it did not even look into the command; so does 6Cxx."""
 
 
+@functools.cache
 def get_challenge(length: int) -> Command:
     """GET CHALLENGE for ``length`` bytes: 4, 8 or 16."""
     return Command(0x00, GET_CHALLENGE, 0x00, 0x00, b"", length)

@@ -10,12 +10,15 @@ from collections.abc import Iterable
 from juying.card import apdu, refusal, status
 from juying.card.access import Access, Grants
 from juying.card.channel import Channel, Exchange
+from juying.card.permit_seal import PermitSeal
 from juying.card.pin import Ask
 from juying.card.refusal import Act
 from juying.card.transport import CardProtocol
-from juying.codec.rules import KEY, MAC, PIN, AccessRule, access_rule
+from juying.codec.permit_slots import Form, PermitSlot
+from juying.codec.rules import KEY, MAC, PIN, access_rule
 from juying.codec.spec import Application, File, FileKind, KeyKind, Profile
 from juying.errors import AccessRefused, CardRefused, StatusError
+from juying.text import Text
 
 CHUNK = 0x80
 """Bytes per READ or UPDATE BINARY; personalisers in the field use 0x70 to 0x80 (observed)."""
@@ -48,9 +51,10 @@ class CardSession:
         self._protocol = channel.transport.protocol
         self._application = ""
         self._file: File | None = None
-        self._city: str | None = None
+        self._identifier: bytes | None = None
         self._proves = access is not None and access.keys is not None
         self._grants = Grants(channel, profile, access or Access(), self._read_city)
+        self._fulfilled: dict[str, frozenset[str]] = {}
         self._denied: set[str] = set()
 
     def select(self, file: File) -> None:
@@ -65,8 +69,7 @@ class CardSession:
     def _select_application(self, application: Application, *, blocked: bool = False) -> None:
         """Select ``application``; one that is ``blocked`` too, if so wished."""
         self._application, self._file = "", None
-        self._grants.forget()
-        self._denied.clear()
+        self._forget()
         if application.aid is not None:
             command = select_command(self._protocol, 0x04, application.aid)
         elif application.fid is not None:
@@ -96,8 +99,8 @@ class CardSession:
             return None
         if answer.sw != status.OK:
             raise self._refused(answer.sw, Act.READ, file, rule, f"{file.address} #{number}")
-        if number == _IDENTIFIER_RECORD and self._city is None and file.address == IDENTIFIER_FILE:
-            self._city = _city_of(answer.data)
+        if number == _IDENTIFIER_RECORD and self._identifier is None and file.address == IDENTIFIER_FILE:
+            self._identifier = _identifier_in(answer.data)
         return answer.data
 
     def _read(self, file: File, rule: str, command: apdu.Command) -> apdu.Response:
@@ -106,9 +109,9 @@ class CardSession:
         What cannot be fulfilled is tried all the same, but once for each rule: the card may be less strict than its
         profile. A card that is stricter gets shown what the other records of the file ask for.
         """
-        self.select(file)
-        wanted = access_rule(rule)
-        if rule != "free" and self._obtain(file, wanted) is None:
+        if self._file is not file:
+            self.select(file)
+        if rule != "free" and self._obtain(file, rule) is None:
             if rule in self._denied:
                 return _DENIED
             answer = self.channel.transmit(command)
@@ -120,17 +123,27 @@ class CardSession:
             answer = self.channel.transmit(command)
         return answer
 
-    def _obtain(self, file: File, rule: AccessRule) -> frozenset[str] | None:
+    def _obtain(self, file: File, rule: str) -> frozenset[str] | None:
         """Fulfil a rule of ``file``, which is selected then; the grants that do it, None when it cannot be done."""
-        shown = self._grants.obtain(file.application, rule, lambda: self.select(file))
-        self.select(file)  # to find that a key is missing may have led to the card identifier
+        shown = self._fulfilled.get(rule)
+        if shown is None:
+            shown = self._grants.obtain(file.application, access_rule(rule), lambda: self.select(file))
+            self.select(file)  # to find that a key is missing may have led to the card identifier
+            if shown is not None:
+                self._fulfilled[rule] = shown
         return shown
+
+    def _forget(self) -> None:
+        """Nothing that was shown to the card counts any more."""
+        self._grants.forget()
+        self._fulfilled.clear()
+        self._denied.clear()
 
     def _obtain_any(self, file: File) -> bool:
         """Fulfil the read rules of the other records of ``file``; whether anything new was shown."""
         before = len(self._grants.held)
         for rule in dict.fromkeys(record.read for record in file.records):
-            self._obtain(file, access_rule(rule))
+            self._obtain(file, rule)
         return len(self._grants.held) > before
 
     def _refused(self, sw: int, act: Act, file: File, rule: str, where: str) -> StatusError:
@@ -147,30 +160,33 @@ class CardSession:
         ``wanted`` are files with the rules of what is to be written there. To be called before the first write, so
         that a missing key leaves no card half written.
         """
-        for address, rule in dict.fromkeys((file.address, rule) for file, rule in wanted):
-            file, parsed = self.profile.file(address), access_rule(rule)
-            if not self._grants.can(file.application, parsed):
-                reasons = self._grants.reasons(file.application, parsed)
+        seen: set[tuple[str, str]] = set()
+        for file, rule in wanted:
+            parsed, before = access_rule(rule), len(seen)
+            seen.add((file.application, rule))
+            if len(seen) > before and not self._grants.can(file.application, parsed):
+                reasons, address = self._grants.reasons(file.application, parsed), file.address
                 raise refusal.impossible(Act.WRITE, address, parsed, reasons, untouched=True, where=address)
 
-    def write(self, file: File, rule: str, command: apdu.Command, *, where: str, secret: bool = True) -> None:
+    def write(self, file: File, rule: str, command: apdu.Command, *, where: str = "", secret: bool = True) -> None:
         """Carry out one UPDATE command on ``file`` under its write ``rule``.
 
         Where the rule asks for a MAC the command goes under secure messaging, and enciphered if its data is
         ``secret``. Raises `AccessRefused` when the rule cannot be fulfilled or the card refuses, `StatusError` for
         other refusals; ``where`` names the step.
         """
-        self.select(file)
-        wanted = access_rule(rule)
-        shown = self._obtain(file, wanted)
+        if self._file is not file:
+            self.select(file)
+        shown = self._obtain(file, rule)
         if shown is None:
+            wanted = access_rule(rule)
             sw = self._grants.failure(file.application, wanted) or refusal.NOT_SATISFIED
             reasons = self._grants.reasons(file.application, wanted)
             raise refusal.impossible(Act.WRITE, file.address, wanted, reasons, sw=sw, where=where)
-        mac = next((grant for grant in shown if grant.startswith(MAC)), None)
         exchange: Exchange = self.channel.transmit
-        if mac is not None:
-            exchange = self._grants.protected(file.application, mac.removeprefix(MAC), encipher=secret)
+        for grant in shown:
+            if grant.startswith(MAC):
+                exchange = self._grants.protected(file.application, grant.removeprefix(MAC), encipher=secret)
         sw = exchange(command).sw
         if sw != status.OK:
             raise self._refused(sw, Act.WRITE, file, rule, where)
@@ -180,11 +196,33 @@ class CardSession:
         """The city that issued the card, 6 digits; empty when the card does not say. May select another file."""
         return self._read_city()
 
+    def permit_seal(self, *, untouched: bool = False) -> PermitSeal:
+        """What seals the permits of this card, and opens them. May select another file.
+
+        Raises `AccessRefused` when we lack the city's permit-read key (``untouched`` says in it that nothing was
+        written yet), `KeyUseError` when the key cannot be used.
+        """
+        places = [(entry.name, key.name) for entry in self.profile.applications if (key := entry.key_of(KeyKind.SEAL))]
+        if not places:
+            raise refusal.no_seal(KeyKind.SEAL, refusal.NO_SEAL, untouched=untouched)
+        application, name = places[0]
+        found = self._grants.key(application, name)
+        if isinstance(found, Text):
+            raise refusal.no_seal(name, found, untouched=untouched)
+        return PermitSeal.of(*found, self._identifier or b"")
+
+    def open_permit(self, slot: PermitSlot) -> bytes:
+        """The signed record in a slot of this card, sealed or not.
+
+        Raises `DecodeError` when it does not open, and what `permit_seal` raises.
+        """
+        return slot.record if slot.form is Form.OPEN else self.permit_seal().open(slot)
+
     def present(self, access: Access) -> None:
         """Show other keys and PINs from now on; nothing counts as shown any more, and nothing is selected."""
         self._application, self._file = "", None
-        self._denied.clear()
         self._grants = Grants(self.channel, self.profile, access, self._read_city)
+        self._forget()
 
     def office_command(
         self, application: str, kind: KeyKind, command: apdu.Command, *, step: str, encipher: bool = False
@@ -242,6 +280,7 @@ class CardSession:
             self._enter(self.profile.applications[0])
         entry = self._grants.pin
         sw = entry.change(new) if entry is not None else refusal.NOT_SATISFIED
+        self._forget()  # the card wants to see the new PIN
         if sw != status.OK:
             text = refusal.refused_pin(sw) if entry is not None else refusal.NO_PIN
             raise AccessRefused(sw, text, rule=PIN, missing=(PIN,), where="CHANGE PIN")
@@ -253,14 +292,14 @@ class CardSession:
 
     def _read_city(self) -> str:
         """The city in the card identifier, 6 digits; empty when it has none. Every card shows it to anybody."""
-        if self._city is None:
-            self._city = ""
+        if self._identifier is None:
+            self._identifier = b""
             file = self.profile.file(IDENTIFIER_FILE)
             self.select(file)
             answer = self.channel.transmit(read_record_command(_IDENTIFIER_RECORD, _IDENTIFIER_LENGTH))
             if answer.sw == status.OK:
-                self._city = _city_of(answer.data)
-        return self._city
+                self._identifier = _identifier_in(answer.data)
+        return self._identifier[:3].hex()
 
     def read_records(self, file: File) -> list[bytes]:
         """All records of a linear or cyclic file, those beyond the profile too."""
@@ -299,7 +338,8 @@ def select_command(protocol: CardProtocol, p1: int, name: bytes) -> apdu.Command
     return apdu.Command(0x00, apdu.SELECT, p1, 0x00, name, None if protocol == "T=0" else apdu.SHORT_LE)
 
 
-def _city_of(record: bytes) -> str:
-    """The city in the record of the card identifier, 6 digits; empty when there are none."""
-    city = record[2:5].hex()
-    return city if record[:1] == b"\x01" and len(city) == 6 and city.isdigit() else ""
+def _identifier_in(record: bytes) -> bytes:
+    """The card identifier in its record, 16 bytes that begin with a city; empty when there is none."""
+    identifier = record[2:18]
+    named = record[:1] == b"\x01" and len(identifier) == 16 and identifier[:3].hex().isdigit()
+    return identifier if named else b""

@@ -123,7 +123,7 @@ class File(Stored):
         """Short file identifier: the low five bits of the file identifier (our choice)."""
         return self.fid & 0x1F
 
-    @property
+    @functools.cached_property
     def address(self) -> str:
         """Application and file, as in ``SSSE/EF05``."""
         return f"{self.application}/{self.fid:04X}"

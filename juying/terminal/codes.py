@@ -7,13 +7,11 @@ negative: 6A82 is -27266.
 from enum import IntEnum
 
 from juying.errors import (
-    AccessRefused,
     CardError,
     CardRefused,
     CardRemoved,
     CommandTimeout,
     DecodeError,
-    FieldError,
     InputError,
     JuyingError,
     KeyUseError,
@@ -99,7 +97,15 @@ TITLES = {
 }
 """What each says, in the language of those who read it."""
 
-_KINDS: tuple[tuple[type[JuyingError], Code], ...] = (
+KEY_NOT_FOUND, NO_PURCHASE = 0x6A88, 0x9403
+"""Status words that say that a PSAM lacks a key, or the key for purchases."""
+BAD_USE = frozenset({Code.UNSUPPORTED, Code.PARAMETER, Code.IDENTIFIER, Code.DATA, Code.CHARACTER, Code.LENGTH})
+"""Codes for a caller who asks for what cannot be."""
+FAULTS = frozenset({Code.CARD_TYPE, Code.NO_CARD, Code.NO_ANSWER, Code.READER})
+"""Codes for reader or card; so are status words, `LEAST_STATUS_WORD` and above."""
+LEAST_STATUS_WORD = 0x6000
+
+_KINDS: tuple[tuple[type[JuyingError], int], ...] = (
     (CardRemoved, Code.NO_CARD),
     (CommandTimeout, Code.NO_ANSWER),
     (TransportError, Code.READER),
@@ -108,9 +114,9 @@ _KINDS: tuple[tuple[type[JuyingError], Code], ...] = (
     (CardError, Code.UNSUPPORTED),
     (DecodeError, Code.DATA),
     (InputError, Code.PARAMETER),
+    (KeyUseError, -KEY_NOT_FOUND),
 )
 """What is first in the tree of errors comes first here."""
-KEY_NOT_FOUND, NO_PURCHASE = 0x6A88, 0x9403
 
 
 class CallError(JuyingError):
@@ -134,12 +140,8 @@ def code_of(error: JuyingError) -> int:
     """The return code for an error of any kind."""
     if isinstance(error, CallError):
         return error.code
-    if isinstance(error, StatusError | AccessRefused):
+    if isinstance(error, StatusError):
         return -error.sw
-    if isinstance(error, KeyUseError):
-        return -KEY_NOT_FOUND
-    if isinstance(error, FieldError):
-        return Code.DATA
     return next((code for kind, code in _KINDS if isinstance(error, kind)), Code.UNSUPPORTED)
 
 

@@ -15,12 +15,14 @@ from juying.cli import (
     doctor,
     issuing,
     keys,
+    library,
     medical,
     profiles,
     readers,
     revocation,
     scan,
     status_lists,
+    terminal,
     trust,
     virtual,
     wallet,
@@ -49,7 +51,9 @@ app.add_typer(credentials.app, name="credential")
 app.add_typer(trust.app, name="trust")
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(keys.app, name="keys")
+app.add_typer(library.app, name="library")
 app.add_typer(medical.app, name="medical")
+app.add_typer(terminal.app, name="terminal")
 
 
 def _show_version(wanted: bool) -> None:

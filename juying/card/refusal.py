@@ -5,7 +5,7 @@ from enum import Enum
 
 from juying.card.pin_pad import ANSWERS
 from juying.card.status import meaning, tries_left
-from juying.codec.rules import DEBIT, MAC, PIN, AccessRule
+from juying.codec.rules import DEBIT, KEY, MAC, PIN, AccessRule
 from juying.errors import AccessRefused
 from juying.text import Text
 
@@ -18,6 +18,7 @@ NO_PIN = Text("没有给出个人密码", "no PIN was given")
 NO_KEYS = Text("没有给出密钥库", "no key store was given")
 NO_CITY = Text("卡识别码中没有发卡城市，无法选用密钥", "the card identifier names no city: no key can be chosen")
 NEVER = Text("规格不允许此操作", "the profile does not allow it at all")
+NO_SEAL = Text("卡规格中没有此类密钥", "the profile has no such key")
 UNCHANGED = Text("未作任何改动", "nothing was changed")
 PURSE = Text("只有扣款命令可以更改", "only the purse command may change it")
 
@@ -117,6 +118,16 @@ def no_proof(
     why = [reasons[grant] for grant in missing] or [meaning(sw)]
     text = _joined([needs, *why, UNCHANGED])
     return AccessRefused(sw, text, rule=rule.text, missing=missing, where=where)
+
+
+def no_seal(name: str, reason: Text, *, untouched: bool = False) -> AccessRefused:
+    """The error for a permit that cannot be sealed or opened: the key ``name`` is not there, and ``reason`` says why.
+
+    ``untouched`` says that nothing was written yet.
+    """
+    needs = Text(f"密封的工作许可需要密钥 {name}", f"a sealed permit needs {name}")
+    text = _joined([needs, reason, *([UNCHANGED] if untouched else [])])
+    return AccessRefused(NOT_SATISFIED, text, rule=KEY + name, missing=(KEY + name,), where="permit")
 
 
 def _missing(rule: AccessRule, reasons: Mapping[str, Text]) -> list[str]:

@@ -12,13 +12,23 @@ offset bytes content
 3      1     form of the record: 0 open, 1 sealed
 4      4     sequence number, big-endian; the valid slot with the highest one is live
 8      2     length of the record in bytes, big-endian
-10     2     key reference: which permit-read key seals the record; 0000 for an open one
+10     2     key reference: by which permit-read key the record is sealed; 0000 for an open one
 12     4     CRC-32 (IEEE 802.3) of the bytes 0 to 11 and of the record
-16     n     the record: COSE_Sign1 when open
+16     n     the record: COSE_Sign1 when open, sealed as below otherwise
 ====== ===== ==========================================================================
 
 Every later version of the container keeps this header, so that a torn slot can be told from one that a later program
 wrote.
+
+The files are free to read, so the record is sealed unless the profile says otherwise. It is padded with 80 00 … to 400
+bytes, so that its length tells nothing: any signed permit fits (397 bytes at most; 320 with a holder key), and with
+seal and header it takes 444 of the 592 bytes of a slot. Then it is sealed under the card's permit-read key, together
+with the bytes 0 to 11 of the header and the first 12 of the card identifier (all but its check code). Copied to another
+card, or behind another header, it does not open.
+
+The key reference is the beginning of a fixed text enciphered under that key. By it a reader with the key tells whether
+this one or the one before a rotation is meant, and a wrong key from a changed record. To others it says nothing, not
+even which city's key it is.
 
 A new record goes into the slot that is not live, body first and header last. Until the last byte of the header is
 written the checksum does not hold, and the old slot stays live. The checksum finds torn writes only; whether the
@@ -37,7 +47,11 @@ from juying.errors import DecodeError, InputError
 _HEADER = Struct(">2sBBIHHI")
 _MAGIC = b"JY"
 _VERSION = 1
+_BOUND = 12
+"""Bytes of the header before the checksum."""
 HEADER_LENGTH = _HEADER.size
+PADDED_LENGTH = 400
+"""Bytes of a record before it is sealed."""
 
 
 class Form(IntEnum):
@@ -88,8 +102,31 @@ def encode_slot(record: bytes, sequence: int, form: Form = Form.OPEN, key_refere
     if not 0 < len(record) <= 0xFFFF or not 0 < sequence <= 0xFFFFFFFF:
         raise InputError("许可记录长度或序号超出范围", "length or sequence number of the permit record is out of range")
     header = _HEADER.pack(_MAGIC, _VERSION, form, sequence, len(record), key_reference, 0)
-    checksum = zlib.crc32(record, zlib.crc32(header[:12]))
-    return header[:12] + checksum.to_bytes(4, "big") + record
+    checksum = zlib.crc32(record, zlib.crc32(header[:_BOUND]))
+    return header[:_BOUND] + checksum.to_bytes(4, "big") + record
+
+
+def pad_record(record: bytes) -> bytes:
+    """``record`` as it is sealed, `PADDED_LENGTH` bytes. Raises `InputError` when it is longer than 399."""
+    if len(record) >= PADDED_LENGTH:
+        raise InputError(
+            f"许可记录超过 {PADDED_LENGTH - 1} 字节，无法密封",
+            f"the permit record has more than {PADDED_LENGTH - 1} bytes and cannot be sealed",
+        )
+    return (record + b"\x80").ljust(PADDED_LENGTH, b"\x00")
+
+
+def unpad_record(padded: bytes) -> bytes:
+    """What `pad_record` was given. Raises `DecodeError`."""
+    record, mark, rest = padded.rpartition(b"\x80")
+    if len(padded) != PADDED_LENGTH or not mark or any(rest):
+        raise DecodeError("密封的许可填充无效", "the padding of the sealed permit is not valid")
+    return record
+
+
+def seal_context(length: int, sequence: int, key_reference: int, identifier: bytes) -> bytes:
+    """What a sealed record of ``length`` bytes is bound to: the header before its checksum, and the card."""
+    return _HEADER.pack(_MAGIC, _VERSION, Form.SEALED, sequence, length, key_reference, 0)[:_BOUND] + identifier
 
 
 def decode_header(raw: bytes) -> Header | None:
@@ -110,7 +147,7 @@ def decode_slot(index: int, raw: bytes) -> PermitSlot | None:
     if header is None:
         return None
     record = raw[HEADER_LENGTH : HEADER_LENGTH + header.length]
-    if not record or len(record) < header.length or zlib.crc32(record, zlib.crc32(raw[:12])) != header.checksum:
+    if not record or len(record) < header.length or zlib.crc32(record, zlib.crc32(raw[:_BOUND])) != header.checksum:
         return None
     if header.version != _VERSION or header.form not in list(Form):
         raise DecodeError(

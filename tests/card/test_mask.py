@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from juying.card import apdu
 from juying.card.apdu import Command
-from juying.card.mask import Masker
+from juying.card.mask import Masker, shape
 from juying.codec.profile import Profile, load_profile
 
 AID = bytes.fromhex("F04A590001")
@@ -488,6 +488,48 @@ def test_other_commands_are_masked_both_ways(session: Session, command: str) -> 
     session.enter()
     session.say(f"{command}08{NAME.hex()}00", NAME)
     assert NAME not in session.command + session.data
+
+
+@pytest.mark.parametrize("command", ["04DC0104", "84DC0104", "84D60000", "0CD60000", "84160000"])
+@pytest.mark.parametrize("personal", [True, False])
+def test_what_is_under_secure_messaging_is_blank(profile: Profile, command: str, personal: bool) -> None:
+    """Enciphered data and MACs, also of files that are free to read."""
+    session = Session(profile, personal=personal)
+    session.enter()
+    session.say(f"{command}08{NAME.hex()}", b"ANSWER")
+    assert session.command == bytes.fromhex(f"{command}08") + bytes(8)
+    assert session.data == bytes(6)
+
+
+@pytest.mark.parametrize(
+    ("command", "looked_for"),
+    [
+        ("0020000003123456", "0020000003000000"),
+        ("0088000010" + "11" * 16 + "08", "0088000010" + "00" * 16 + "08"),
+        ("84D40183" + "24" + "AA" * 36, "84D40183" + "24" + "00" * 36),
+        ("04DC01040A" + "BB" * 10, "04DC01040A" + "00" * 10),
+        ("00D60000000003112233", None),
+        ("002000000000031122330000", "002000000000030000000000"),
+        ("0020000010112233", "0020000000000000"),
+        ("00200000", "00200000"),
+        ("0082000000", "0082000000"),
+        ("00B2010400", None),
+        ("0084000008", None),
+        ("0020", None),
+        ("", None),
+    ],
+)
+def test_a_command_whose_data_no_trace_holds_is_looked_for_by_its_shape(command: str, looked_for: str | None) -> None:
+    found = shape(bytes.fromhex(command))
+    assert (found.hex().upper() if found is not None else None) == looked_for
+
+
+@given(st.binary(max_size=300))
+def test_the_shape_of_a_masked_command_is_that_of_the_command(raw: bytes) -> None:
+    masked, _ = Masker([]).exchange(raw, b"\x90\x00")
+    if (found := shape(raw)) is not None:
+        assert shape(masked) == found
+        assert len(found) == len(raw)
 
 
 def test_chained_command_is_masked_in_every_block(session: Session) -> None:

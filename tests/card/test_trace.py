@@ -285,6 +285,16 @@ def test_match_that_ignores_le() -> None:
     assert say("00B2010410") in ("AA9000", "6C12")
 
 
+def test_pins_and_cryptograms_are_no_part_of_the_match() -> None:
+    """A trace holds none of them; the answers to several keys come in their order."""
+    say = replay(("0020000003000000", "9000"), ("0082000A10" + "00" * 16, "9000"), ("0082000410" + "00" * 16, "63C2"))
+    assert say("0020000003123456") == "9000"
+    assert say("0082000410" + "5A" * 16) == "63C2"
+    assert say("0082000A10" + "A5" * 16) == "9000"
+    assert say("008200FF10" + "A5" * 16) == "6D00"
+    assert say("002000000412345678") == "6D00"
+
+
 @pytest.mark.parametrize(
     ("command", "answer"),
     [("00A4000002EF09", "6A82"), ("00B2020400", "6D00"), ("00B2", "6D00"), ("", "6D00"), ("00A4FF", "6A82")],

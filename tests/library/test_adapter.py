@@ -92,6 +92,14 @@ def test_a_pin_that_is_asked_for(adapter: Make) -> None:
         assert code(one.check(shown(), now=NOW)) == reason
 
 
+def test_what_the_protocol_cannot_carry_is_not_sent(adapter: Make, system: LibrarySystem) -> None:
+    for one in (adapter(ask_pin=lambda _: "1|2"), adapter(institution="a|b")):
+        verdict = one.check(shown(), now=NOW)
+        assert (verdict.decision, code(verdict)) == (Decision.UNDETERMINED, "cannot-be-sent")
+        assert "1|2" not in str(verdict.to_dict())
+    assert "63" not in system.sent
+
+
 @pytest.mark.parametrize("habit", ["silent", "cut", "96-always", "none", "endless", "refuse-login", "off-line"])
 def test_a_system_without_an_answer_is_no_no(adapter: Make, system: LibrarySystem, habit: str) -> None:
     system.begin(habit)

@@ -58,7 +58,10 @@ class LibraryAdapter(Blocking):
         def attempt(left: Deadline) -> Verdict:
             return self._verdict(self.client.reader(reader, pin, deadline=left), reader, pin, now)
 
-        return self._guard.ask(subject, attempt, now=now, deadline=deadline)
+        try:
+            return self._guard.ask(subject, attempt, now=now, deadline=deadline)
+        except FieldError as error:  # a PIN, or a setting, that the protocol cannot carry
+            return Verdict.unknown(self.name, "cannot-be-sent", error.text, now=now)
 
     def close(self) -> None:
         """Close all connections."""

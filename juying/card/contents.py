@@ -84,7 +84,7 @@ class CardContents:
         slots = slot_files(profile)
         permit = None
         if self.permit_record is not None and slots:
-            permit = slots, self.permit_record
+            permit = PlannedPermit(slots, self.permit_record, profile.permit == "sealed")
         elif self.permit_record is not None:
             notes.append(
                 Text("这种卡没有存放工作许可的位置", "cards of this generation have no place for the work permit")
@@ -103,16 +103,24 @@ class PlannedRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedPermit:
+    """The files of both slots, the signed permit that is to be in one of them, and whether it is to be sealed."""
+
+    slots: tuple[tuple[File, File], ...] = field(repr=False)
+    record: bytes = field(repr=False)
+    sealed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedContents:
     """What one card of one profile is to hold, in bytes; worked out once and compared with the card twice.
 
-    ``photo`` is a file and what it begins with, ``permit`` the files of both slots and the signed permit, ``notes``
-    are remarks for the clerk.
+    ``photo`` is a file and what it begins with, ``notes`` are remarks for the clerk.
     """
 
     records: tuple[PlannedRecord, ...]
     photo: tuple[File, bytes] | None = field(repr=False)
-    permit: tuple[tuple[tuple[File, File], ...], bytes] | None = field(repr=False)
+    permit: PlannedPermit | None
     notes: tuple[Text, ...]
 
 

@@ -7,14 +7,23 @@ between the generations of the card (observed).
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import NamedTuple, Self
 
 from juying.card.access import Access
 from juying.card.channel import Channel
 from juying.card.session import IDENTIFIER_FILE, MAX_RECORDS, CardSession, read_record_command, select_command
 from juying.card.transport import Transport
 from juying.codec.fields import Value
-from juying.codec.permit_slots import HEADER_LENGTH, PermitSlot, decode_header, decode_slot, live_slot, slot_files
+from juying.codec.permit_slots import (
+    HEADER_LENGTH,
+    Form,
+    Header,
+    PermitSlot,
+    decode_header,
+    decode_slot,
+    live_slot,
+    slot_files,
+)
 from juying.codec.photo_file import PREFIX_LENGTH, photo_length
 from juying.codec.profile import load_profile, profile_names
 from juying.codec.spec import Content, File, FileKind, Item, Profile, Record
@@ -52,6 +61,16 @@ class CardData:
     rows: Mapping[str, tuple[tuple[Value, ...], ...]] = field(repr=False)
     permit: PermitSlot | None
     problems: tuple[Problem, ...]
+
+
+class Container(NamedTuple):
+    """The permit container of a card; ``bare`` are the slots that begin with the header of an open record."""
+
+    slots: tuple[PermitSlot | None, ...]
+    bare: tuple[int, ...]
+
+
+EMPTY_CONTAINER = Container((), ())
 
 
 class SscCard(CardSession):
@@ -156,12 +175,22 @@ class SscCard(CardSession):
 
     def read_slots(self) -> tuple[PermitSlot | None, ...]:
         """Both slots of the permit container; empty for a profile without one. Raises `DecodeError`."""
-        return tuple(self._read_slot(index, files) for index, files in enumerate(slot_files(self.profile)))
+        return self.read_container().slots
 
-    def _read_slot(self, index: int, files: tuple[File, File]) -> PermitSlot | None:
-        raw = self.read_binary(files[0], 0, HEADER_LENGTH)
-        header = decode_header(raw)
-        if header is None or header.length > sum(file.size for file in files) - HEADER_LENGTH:
+    def read_container(self) -> Container:
+        """Both slots of the permit container, and which of them are bare. Raises `DecodeError`."""
+        found: list[PermitSlot | None] = []
+        bare = []
+        for index, files in enumerate(slot_files(self.profile)):
+            raw = self.read_binary(files[0], 0, HEADER_LENGTH)
+            header = decode_header(raw)
+            found.append(self._read_slot(index, files, raw, header) if header is not None else None)
+            if header is not None and header.form == Form.OPEN:
+                bare.append(index)
+        return Container(tuple(found), tuple(bare))
+
+    def _read_slot(self, index: int, files: tuple[File, File], raw: bytes, header: Header) -> PermitSlot | None:
+        if header.length > sum(file.size for file in files) - HEADER_LENGTH:
             return None
         first = min(header.length, files[0].size - HEADER_LENGTH)
         raw += self.read_binary(files[0], HEADER_LENGTH, first)

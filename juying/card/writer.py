@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from juying.card import apdu
-from juying.card.contents import CARD_NUMBER, OWNER, CardContents, EncodedContents, PlannedRecord
+from juying.card.contents import CARD_NUMBER, OWNER, CardContents, EncodedContents, PlannedPermit, PlannedRecord
+from juying.card.permit_seal import BOUND_IDENTIFIER, PermitSeal
 from juying.card.session import CHUNK
-from juying.card.ssc import SscCard
-from juying.codec.permit_slots import PermitSlot, encode_slot, live_slot, slot_writes
+from juying.card.ssc import EMPTY_CONTAINER, SscCard
+from juying.codec.permit_slots import Form, PermitSlot, encode_slot, live_slot, slot_writes
 from juying.codec.spec import Content, File, FileKind, Profile
-from juying.errors import CardError, CardRefused, ReadBackError
+from juying.errors import AccessRefused, CardError, CardRefused, DecodeError, InputError, KeyUseError, ReadBackError
 from juying.text import Text
 
 
@@ -66,12 +67,16 @@ class CardState:
     """What a card holds, as far as a plan needs to know.
 
     ``records`` maps ``(file address, tag)`` to record number and whole record; None stands for a card that was never
-    written and keeps to the profile. ``photo`` is the beginning of the photo file.
+    written and keeps to the profile. ``photo`` is the beginning of the photo file. ``permit`` is the signed record in
+    the live one of the ``slots``, None when there is none or when its seal does not open. ``bare`` are the slots that
+    hold an open record or begin with the header of one, torn or not.
     """
 
     records: Mapping[tuple[str, int], tuple[int, bytes]] | None = field(default=None, repr=False)
     photo: bytes = field(default=b"", repr=False)
     slots: tuple[PermitSlot | None, ...] = (None, None)
+    permit: bytes | None = field(default=None, repr=False)
+    bare: tuple[int, ...] = ()
 
     def find(self, wanted: PlannedRecord) -> tuple[int, bytes] | None:
         """Number and present bytes of a record, None when the card has no such record."""
@@ -88,16 +93,20 @@ class CardState:
 NEVER_WRITTEN = CardState()
 
 
-def plan(profile: Profile, contents: CardContents, state: CardState = NEVER_WRITTEN) -> Plan:
+def plan(
+    profile: Profile, contents: CardContents, state: CardState = NEVER_WRITTEN, seal: PermitSeal | None = None
+) -> Plan:
     """The writes that bring a card from ``state`` to ``contents``.
 
-    What neither the profile nor the card has a place for is left out, with a note. Raises `InputError` as
-    `CardContents.encode` does, and `CardRefused` for a card without a place for the holder's number or the card number.
+    ``seal`` is the card's own; it is needed where the profile wants permits sealed. What neither the profile nor the
+    card has a place for is left out, with a note. Raises `InputError` as `CardContents.encode` does, for a permit too
+    long for its place and for want of a seal, and `CardRefused` for a card without a place for the holder's number or
+    the card number.
     """
-    return _plan(contents.encode(profile), state)
+    return _plan(contents.encode(profile), state, seal)
 
 
-def _plan(wanted: EncodedContents, state: CardState) -> Plan:
+def _plan(wanted: EncodedContents, state: CardState, seal: PermitSeal | None) -> Plan:
     notes = list(wanted.notes)
     first: list[Write] = []
     middle: list[Write] = []
@@ -112,7 +121,7 @@ def _plan(wanted: EncodedContents, state: CardState) -> Plan:
         else:
             turn = first if entry.name == OWNER else last if entry.name == CARD_NUMBER else middle
             turn.append(_record_write(entry, found[0]))
-    middle += [*_photo_writes(wanted, state), *_permit_writes(wanted, state)]
+    middle += [*_photo_writes(wanted, state), *_permit_writes(wanted.permit, state, seal)]
     return Plan((*_by_file([*first, *middle]), *last), equal, tuple(notes))
 
 
@@ -122,14 +131,15 @@ def _by_file(writes: list[Write]) -> list[Write]:
     Applications and files come in the order of their first write; writes to one file stay in their order. So the
     first write stays the first, and the header of a permit slot stays behind all the rest of the slot.
     """
-    applications = {name: turn for turn, name in enumerate(dict.fromkeys(write.file.application for write in writes))}
-    files = {address: turn for turn, address in enumerate(dict.fromkeys(write.file.address for write in writes))}
-    return sorted(writes, key=lambda write: (applications[write.file.application], files[write.file.address]))
+    groups: dict[str, dict[int, list[Write]]] = {}
+    for write in writes:
+        groups.setdefault(write.file.application, {}).setdefault(write.file.fid, []).append(write)
+    return [write for files in groups.values() for group in files.values() for write in group]
 
 
 def _record_write(entry: PlannedRecord, number: int) -> Write:
     record, file = entry.record, entry.file
-    secret = any(spec.personal or spec.secret for spec in (record, file))
+    secret = record.personal or record.secret or file.personal or file.secret
     return Write(file, record.title, entry.data, record.write, secret, number=number)
 
 
@@ -149,17 +159,33 @@ def _photo_writes(wanted: EncodedContents, state: CardState) -> Iterator[Write]:
         yield from _binary_writes(wanted.photo[0], 0, wanted.photo[1])
 
 
-def _permit_writes(wanted: EncodedContents, state: CardState) -> Iterator[Write]:
-    if wanted.permit is None:
+def _permit_writes(wanted: PlannedPermit | None, state: CardState, seal: PermitSeal | None) -> Iterator[Write]:
+    """The slot that is not live gets the permit, unless the live one holds it as it is wanted.
+
+    A card that carried an open record and is to have a sealed one has that record wiped, once the sealed one is live.
+    """
+    if wanted is None:
         return
-    slots, record = wanted.permit
+    if wanted.sealed and seal is None:
+        raise InputError(
+            "该规格的工作许可须密封，未给出密封密钥", "this profile wants permits sealed: the card's seal is needed"
+        )
+    seal = seal if wanted.sealed else None
+    form, reference = (Form.SEALED, seal.reference) if seal else (Form.OPEN, 0)
     live = live_slot(state.slots)
-    if live is not None and live.record == record:
-        return
-    target = slots[1 - live.index] if live else slots[0]
-    content = encode_slot(record, live.sequence + 1 if live else 1)
-    for file, offset, data in slot_writes(target, content):
-        yield from _binary_writes(file, offset, data)
+    target = 1 - live.index if live else 0
+    if live is not None and (live.form, live.key_reference, state.permit) == (form, reference, wanted.record):
+        target = live.index
+    else:
+        sequence = live.sequence + 1 if live else 1
+        content = seal.seal(wanted.record, sequence) if seal else encode_slot(wanted.record, sequence)
+        for file, offset, data in slot_writes(wanted.slots[target], content):
+            yield from _binary_writes(file, offset, data)
+    for index in state.bare if seal else ():
+        if index != target:
+            blank = bytes(sum(file.size for file in wanted.slots[index]))
+            for file, offset, data in slot_writes(wanted.slots[index], blank):
+                yield from _binary_writes(file, offset, data)
 
 
 def _binary_writes(file: File, offset: int, data: bytes) -> Iterator[Write]:
@@ -174,22 +200,32 @@ def survey(card: SscCard, wanted: EncodedContents) -> CardState:
     Of a photo that differs only the beginning is read. Files come in the order of the profile, so that each
     application is selected once.
     """
-    by_file: dict[str, list[PlannedRecord]] = {}
+    by_file: dict[int, list[PlannedRecord]] = {}
     for entry in wanted.records:
-        by_file.setdefault(entry.file.address, []).append(entry)
+        by_file.setdefault(id(entry.file), []).append(entry)
     records: dict[tuple[str, int], tuple[int, bytes]] = {}
     photo: bytes = b""
-    slots: tuple[PermitSlot | None, ...] = ()
+    container = EMPTY_CONTAINER
+    photo_file = wanted.photo[0] if wanted.photo is not None else None
+    first_slot = wanted.permit.slots[0][0] if wanted.permit is not None else None
     for file in card.profile.files:
-        entries = by_file.get(file.address)
+        entries = by_file.get(id(file))
         if entries:
             found = card.find_records(file, [entry.record for entry in entries])
             records |= {(file.address, tag): place for tag, place in found.items()}
-        if wanted.photo is not None and file is wanted.photo[0]:
+        elif wanted.photo is not None and file is photo_file:
             photo = _read_while_equal(card, *wanted.photo)
-        if wanted.permit is not None and file is wanted.permit[0][0][0]:
-            slots = card.read_slots()
-    return CardState(records, photo, slots)
+        elif file is first_slot:
+            container = card.read_container()
+    return CardState(records, photo, container.slots, _opened(card, live_slot(container.slots)), container.bare)
+
+
+def _opened(card: SscCard, live: PermitSlot | None) -> bytes | None:
+    """The record in the live slot; None for one that does not open, which is then written anew."""
+    try:
+        return card.open_permit(live) if live is not None else None
+    except (AccessRefused, DecodeError, KeyUseError):
+        return None
 
 
 def _read_while_equal(card: SscCard, file: File, expected: bytes) -> bytes:
@@ -221,23 +257,24 @@ def check_owner(contents: CardContents, wanted: EncodedContents, state: CardStat
 def write_card(card: SscCard, contents: CardContents, *, progress: Callable[[int, int], None] | None = None) -> Plan:
     """Bring ``card`` to ``contents`` and return the plan that was carried out.
 
-    ``progress`` is called with writes done and writes in all. Raises `InputError` for contents that do not fit, and
-    `CardRefused` when the card is somebody else's, `AccessRefused` when a key for one of the writes is missing, all
-    before anything is written; `StatusError` when the card refuses a write (`AccessRefused` for want of a key),
-    `TransportError` when it is torn out, and `ReadBackError` when it does not hold what was written. Calling it again
-    with the same contents continues where it stopped.
+    ``progress`` is called with writes done and writes in all. Raises `InputError` for contents that do not fit,
+    `CardRefused` when the card is somebody else's and `AccessRefused` when a key for one of the writes or the seal is
+    missing, all before anything is written; `StatusError` when the card refuses a write (`AccessRefused` for want of a
+    key), `TransportError` when it is torn out, and `ReadBackError` when it does not hold what was written. Calling it
+    again with the same contents continues where it stopped.
     """
     wanted = contents.encode(card.profile)
     state = survey(card, wanted)
     check_owner(contents, wanted, state)
-    todo = _plan(wanted, state)
+    seal = _seal(card, contents) if wanted.permit is not None and wanted.permit.sealed else None
+    todo = _plan(wanted, state, seal)
     card.check_writable((write.file, write.rule) for write in todo.writes)
     for done, write in enumerate(todo.writes, 1):
         _carry_out(card, write)
         if progress is not None:
             progress(done, len(todo.writes))
     if todo.writes:
-        left = _plan(wanted, survey(card, wanted)).writes
+        left = _plan(wanted, survey(card, wanted), seal).writes
         if left:
             raise ReadBackError(
                 "写入后读回的内容不一致，请重试；再次失败则将此卡作废",
@@ -247,10 +284,21 @@ def write_card(card: SscCard, contents: CardContents, *, progress: Callable[[int
     return todo
 
 
+def _seal(card: SscCard, contents: CardContents) -> PermitSeal:
+    """The seal of the card, whose identifier must not change afterwards."""
+    seal = card.permit_seal(untouched=True)
+    identifier = contents.values.get("card.identifier")
+    if isinstance(identifier, bytes) and identifier[:BOUND_IDENTIFIER] != seal.identifier:
+        raise CardRefused(
+            "这张卡的卡识别码不同，未作任何改动；请取出卡片并核对",
+            "this card has another card identifier; nothing was changed: take it out and compare",
+        )
+    return seal
+
+
 def _carry_out(card: SscCard, write: Write) -> None:
-    where = f"UPDATE {write.place} {write.title.zh}"
     try:
-        card.write(write.file, write.rule, write.command, where=where, secret=write.secret)
+        card.write(write.file, write.rule, write.command, secret=write.secret)
     except CardError as error:
-        error.where = error.where or where
+        error.where = error.where or f"UPDATE {write.place} {write.title.zh}"
         raise

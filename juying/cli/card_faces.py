@@ -71,8 +71,8 @@ def _face(reading: "Reading", code: str | None, photo: Path | None, trust: "Trus
     from juying.issuance.photo import card_photo
 
     held = given = None
-    if reading.permit is not None and reading.data.permit is not None:
-        held = to_text(reading.data.permit.record), reading.permit
+    if reading.permit is not None and reading.record is not None:
+        held = to_text(reading.record), reading.permit
     if code is not None:
         given = code, verify(code, trust, now=datetime.now(UTC))
     full, shown = held or given, given or held

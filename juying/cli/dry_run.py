@@ -9,6 +9,7 @@ from juying.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from juying.card.permit_seal import PermitSeal
     from juying.codec.spec import Profile
     from juying.issuance.intake import Row
     from juying.issuance.office import Office
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 def show_commands(
     office: "Office", rows: "Sequence[Row]", profile: "Profile", out: Path, prefix: str, *, as_json: bool
 ) -> int:
-    """List the commands for each row, and what is wrong with it."""
+    """List the commands for each row, and what is wrong with it.
+
+    A sealed permit is sealed for a blank virtual card; on every card it looks different.
+    """
     from juying.issuance.run import Numbers
 
     office.check_key()
     numbers = Numbers(out, rows, prefix)
-    documents = [_plan_row(office, row, numbers, profile) for row in rows]
+    seal = _seal(profile, office.region)
+    documents = [_plan_row(office, row, numbers, profile, seal) for row in rows]
     if as_json:
         print_json({"profile": profile.name, "rows": documents})
     else:
@@ -31,8 +36,23 @@ def show_commands(
     return Exit.NO if any(document["errors"] for document in documents) else Exit.DONE
 
 
-def _plan_row(office: "Office", row: "Row", numbers: "Numbers", profile: "Profile") -> dict[str, Any]:
-    from juying.card.writer import plan
+def _seal(profile: "Profile", region: str) -> "PermitSeal | None":
+    """The seal of a blank virtual card; None where permits are not sealed."""
+    from juying.card.ssc import SscCard
+    from juying.card.virtual.card import VirtualCard
+    from juying.card.virtual.transport import LocalTransport
+    from juying.codec.permit_slots import slot_files
+
+    if profile.permit == "open" or not slot_files(profile):
+        return None
+    with LocalTransport(VirtualCard.blank(profile, region=region)) as transport:
+        return SscCard.open(transport, profile).permit_seal()
+
+
+def _plan_row(
+    office: "Office", row: "Row", numbers: "Numbers", profile: "Profile", seal: "PermitSeal | None"
+) -> dict[str, Any]:
+    from juying.card.writer import NEVER_WRITTEN, plan
     from juying.issuance.office import card_contents, portrait, sign_permit
 
     document: dict[str, Any] = {"row": row.number, "card_number": "", "errors": [], "notes": [], "commands": []}
@@ -42,7 +62,8 @@ def _plan_row(office: "Office", row: "Row", numbers: "Numbers", profile: "Profil
         number = numbers.of(row.application)
         photo = portrait(row.application)
         credentials = sign_permit(office, row.application)
-        todo = plan(profile, card_contents(office, row.application, number, credentials, photo=photo))
+        contents = card_contents(office, row.application, number, credentials, photo=photo)
+        todo = plan(profile, contents, NEVER_WRITTEN, seal)
     except InputError as error:
         return {**document, "errors": [str(error)]}
     commands = [

@@ -213,7 +213,7 @@ def _check(office: Office, record: bytes, card: SscCard) -> None:
     """What a terminal would find: the permit on the chip, or the credential alone on a card without a place for it."""
     if slot_files(card.profile):
         live = live_slot(card.read_slots())
-        record = live.record if live else b""
+        record = card.open_permit(live) if live else b""
     verdict = verify(record, office.trust, now=office.clock()).verdict
     if verdict not in _GOOD:
         raise ReadBackError(

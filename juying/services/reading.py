@@ -1,18 +1,17 @@
 """A card as read: its plain files, and the signed permit checked by the same verifier as the QR credential."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from juying.card.ssc import CardData, Problem, SscCard
 from juying.codec.decoding import Explained, decode_file, json_value
-from juying.codec.permit_slots import Form
 from juying.codec.spec import Content, File, Profile
 from juying.credential.claims import Claims
 from juying.credential.trust import TrustList
 from juying.credential.verify import Verification, verify
-from juying.errors import DecodeError
+from juying.errors import AccessRefused, DecodeError, KeyUseError
 from juying.text import Text
 
 
@@ -29,10 +28,11 @@ class Signature(StrEnum):
 class Reading:
     """A card that was read.
 
-    ``permit`` is the verifier's answer on the signed record, None when there is none or when it is sealed.
-    ``signature`` says whether the record is genuine; whether the permit is in force is in ``permit.verdict``.
-    ``problems`` holds what could not be read and what does not agree. ``genuine`` tells whether the chip proved that it
-    knows its keys and so is no copy, None when we have no key to ask it.
+    ``permit`` is the verifier's answer on the signed record, ``record`` that record as it came out of its seal; both
+    are None when there is none or when the seal was not opened. ``signature`` says whether the record is genuine;
+    whether the permit is in force is in ``permit.verdict``. ``problems`` holds what could not be read and what does not
+    agree. ``genuine`` tells whether the chip proved that it knows its keys and so is no copy, None when we have no key
+    to ask it.
     """
 
     data: CardData
@@ -40,6 +40,7 @@ class Reading:
     signature: Signature
     problems: tuple[Problem, ...]
     genuine: bool | None = None
+    record: bytes | None = field(default=None, repr=False)
 
     def files(self, profile: Profile) -> dict[str, tuple[Explained, ...]]:
         """Every record that was read, explained by the card's ``profile``, by file address; personal data."""
@@ -101,23 +102,26 @@ def read_card(
 ) -> Reading:
     """Read a card and check the permit on it against ``trust`` at the time ``now`` (with a time zone).
 
-    With the city's key the chip has to prove first that it is no copy. Raises `CardError` when the card cannot be read
-    at all.
+    With the city's keys the chip has to prove first that it is no copy, and a sealed permit is opened. Raises
+    `CardError` when the card cannot be read at all.
     """
     genuine = card.authenticate()
     data = card.read(photo=photo, everything=everything)
     if data.permit is None:
         return Reading(data, None, Signature.ABSENT, data.problems, genuine)
-    if data.permit.form is Form.SEALED:
-        return Reading(data, None, Signature.SEALED, data.problems, genuine)
-    verification = verify(data.permit.record, trust, now=now)
+    try:
+        record = card.open_permit(data.permit)
+    except (AccessRefused, DecodeError, KeyUseError) as error:
+        problem = Problem("permit", error.text)
+        return Reading(data, None, Signature.SEALED, (*data.problems, problem), genuine)
+    verification = verify(record, trust, now=now)
     problems = list(data.problems)
     if not verification.valid:
         problems.append(Problem("permit", verification.verdict.text))
     if verification.claims is None:  # the verifier gives claims only when the issuer's signature counts
-        return Reading(data, verification, Signature.INVALID, tuple(problems), genuine)
+        return Reading(data, verification, Signature.INVALID, tuple(problems), genuine, record)
     problems += _disagreements(data, verification.claims)
-    return Reading(data, verification, Signature.VALID, tuple(problems), genuine)
+    return Reading(data, verification, Signature.VALID, tuple(problems), genuine, record)
 
 
 def _explain(file: File, raw: bytes) -> list[Explained]:

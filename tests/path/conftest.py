@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,3 +74,9 @@ def insert(request: pytest.FixtureRequest) -> Insert:
         return in_process
     readers: Readers = request.getfixturevalue("readers")
     return readers.insert
+
+
+@pytest.fixture
+def same_nonce(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seal with a nonce that is always the same, so that what is sealed can be compared byte by byte."""
+    monkeypatch.setattr("juying.crypto.seal.secrets", SimpleNamespace(token_bytes=bytes))

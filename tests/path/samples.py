@@ -5,8 +5,11 @@ from datetime import date
 
 from juying.card.access import Access
 from juying.card.contents import CardContents
+from juying.card.permit_seal import PermitSeal
 from juying.card.pin import typed_pin
+from juying.card.ssc import SscCard
 from juying.card.virtual.card import VirtualCard
+from juying.card.virtual.transport import LocalTransport
 from juying.codec.profile import load_profile
 from juying.codec.spec import File, Profile
 from juying.crypto.keys import DemonstrationKeys
@@ -14,6 +17,8 @@ from juying.model import CardIdentity
 from tests import people
 
 PROFILES = ("ssc-v1", "ssc-v2", "ssc-v3")
+FORMS = ("sealed", "open")
+"""How a profile may have the permit on the chip."""
 PIN = "123456"
 """What a virtual card leaves the factory with."""
 
@@ -64,3 +69,20 @@ def with_file(changed: File) -> Profile:
             )
         }
     )
+
+
+def layout(name: str, form: str) -> Profile:
+    """A profile that has the permit sealed or open."""
+    return load_profile.__wrapped__(name).model_copy(update={"permit": form})
+
+
+def seal_of(profile: str) -> PermitSeal:
+    """The seal of a blank card."""
+    with LocalTransport(blank(profile)) as transport:
+        return SscCard.open(transport).permit_seal()
+
+
+def permit_on(card: SscCard) -> bytes | None:
+    """The permit in force on a card, out of its seal."""
+    live = card.read().permit
+    return card.open_permit(live) if live is not None else None

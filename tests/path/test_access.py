@@ -24,7 +24,7 @@ from juying.codec.spec import File, FileKind, Profile
 from juying.errors import AccessRefused, CardRemoved, StatusError
 from tests.path.conftest import Insert
 from tests.path.keyring import AUTHENTICATE, CHALLENGE, VERIFY, Asked, Ring, Unplugged, pin
-from tests.path.samples import EVERYTHING, PHOTO, PROFILES, blank, contents, memory_of, pristine, with_file
+from tests.path.samples import EVERYTHING, PHOTO, PROFILES, blank, contents, memory_of, pristine, seal_of, with_file
 
 
 def written(profile: str = "ssc-v3") -> VirtualCard:
@@ -184,14 +184,14 @@ def test_a_card_is_written_with_each_key_once_for_each_selection_of_its_applicat
     names = {key.id: key.name for application in profile.applications[:2] for key in application.keys}
     assert [names[number] for number in card.keys] == [
         "RKSSSE", "RKDF01",
-        "UKSSSE", "UK5", "UK4", "UK2", "UK7", "UKSSSE",
+        "UKSSSE", "UK5", "UK4", "UK2", "UK8", "UK7", "UKSSSE",
         "RKSSSE", "RKDF01",
     ]  # fmt: skip
     assert sum(command[1:3] == b"\xa4\x04" for command in card.commands) == 1 + 1 + 1 + 1 + 1 + 1
 
 
 def test_writes_to_a_file_and_files_of_an_application_are_together() -> None:
-    writes = plan(load_profile("ssc-v3"), contents(bytes(400), photo=PHOTO)).writes
+    writes = plan(load_profile("ssc-v3"), contents(photo=PHOTO), seal=seal_of("ssc-v3")).writes
     files = [address for address, _ in itertools.groupby(write.file.address for write in writes)]
     assert len(files) == len(set(files)) + 1, "but for the card number"
     applications = [name for name, _ in itertools.groupby(write.file.application for write in writes)]
@@ -253,7 +253,8 @@ def test_key_and_pin_where_both_are_asked_for() -> None:
 
 
 def test_the_missing_key_is_named_before_anything_is_written(insert: Insert) -> None:
-    have = {f"DF01/{name}" for name in ("RKDF01", "UK2", "UK4", "UK5")} | {"SSSE/RKSSSE", "SSSE/UKSSSE"}
+    have = {f"DF01/{name}" for name in ("RKDF01", "RKPERMIT", "UK2", "UK4", "UK5", "UK8")}
+    have |= {"SSSE/RKSSSE", "SSSE/UKSSSE"}
     card = blank("ssc-v3")
     before = memory_of(card)
     with insert(card) as transport, pytest.raises(AccessRefused) as refused:

@@ -23,7 +23,7 @@ from juying.errors import CardRefused, DecodeError, ProtocolError, StatusError, 
 from tests.card.scripted import FunctionCard
 from tests.harness import PrivatePcscd, Slot
 from tests.path.conftest import Insert
-from tests.path.samples import EVERYTHING, PHOTO, PROFILES, RECORD, blank, contents
+from tests.path.samples import EVERYTHING, PHOTO, PROFILES, RECORD, blank, contents, layout
 
 SLOT_B = "DF01/EF18"
 SIZE = load_profile("ssc-v3").file("SSSE/EF08").size
@@ -33,6 +33,14 @@ def written(profile: str = "ssc-v3") -> VirtualCard:
     card = blank(profile)
     with LocalTransport(card) as transport:
         write_card(SscCard.open(transport), contents(photo=PHOTO))
+    return card
+
+
+def with_open_permit() -> VirtualCard:
+    """A written card whose profile leaves the permit open."""
+    card = blank("ssc-v3")
+    with LocalTransport(card) as transport:
+        write_card(SscCard.open(transport, layout("ssc-v3", "open")), contents(photo=PHOTO))
     return card
 
 
@@ -138,7 +146,7 @@ def test_the_length_in_the_photo_file_is_not_believed(prefix: str, problem: bool
     ],
 )
 def test_a_slot_that_does_not_check_out_does_not_count(slot: bytes, insert: Insert) -> None:
-    card = written()
+    card = with_open_permit()
     card.memory.files[SLOT_B][0][: len(slot)] = slot
     data = read(card, insert)
     assert data.problems == ()
@@ -256,7 +264,7 @@ def test_a_card_that_says_nothing_is_not_written() -> None:
     """It has no place for the holder's number as far as we can see."""
     card = blank("ssc-v3")
     with LocalTransport(_Silent(card)) as transport, pytest.raises(CardRefused, match="no record"):
-        write_card(SscCard.open(transport), contents(photo=PHOTO))
+        write_card(SscCard.open(transport), contents(None, photo=PHOTO))
     assert card.memory.changes == 0
 
 

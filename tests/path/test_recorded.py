@@ -12,6 +12,7 @@ from tests.path.conftest import Insert
 from tests.path.samples import EVERYTHING, PHOTO, PROFILES, RECORD, blank, contents
 
 
+@pytest.mark.usefixtures("same_nonce")
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_recorded_write_and_read_replay_the_same(profile: str, insert: Insert, tmp_path: Path) -> None:
     card, wanted, path = blank(profile), contents(photo=PHOTO), tmp_path / "card.trace"

@@ -198,7 +198,7 @@ def test_no_file_is_selected_twice_in_a_row() -> None:
         session.read()
     selected = [command for command in seen if command[1] == 0xA4]
     assert all(before != after for before, after in itertools.pairwise(selected))
-    assert len(selected) == 1 + 1 + 3 + 2, "DF01, the second file in SSSE, files in DF01, permit"
+    assert len(selected) == 1 + 1 + 3 + 3, "DF01, the second file in SSSE, files in DF01, permit"
 
 
 # A card that does not have or give everything

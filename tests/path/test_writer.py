@@ -17,15 +17,32 @@ from juying.errors import CardRefused, CardRemoved, InputError, ReadBackError, S
 from juying.model import CardIdentity, Holder
 from tests import people
 from tests.path.conftest import Insert
-from tests.path.samples import PHOTO, PROFILES, RECORD, RENEWED, blank, contents, memory_of, pristine, with_file
+from tests.path.samples import (
+    FORMS,
+    PHOTO,
+    PROFILES,
+    RECORD,
+    RENEWED,
+    blank,
+    contents,
+    layout,
+    memory_of,
+    permit_on,
+    pristine,
+    seal_of,
+    with_file,
+)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("profile", PROFILES)
-def test_what_is_written_is_read(profile: str, insert: Insert) -> None:
+def test_what_is_written_is_read(profile: str, form: str, insert: Insert) -> None:
     card, wanted = blank(profile), contents(photo=PHOTO)
     with insert(card) as transport:
-        done = write_card(SscCard.open(transport), wanted)
-        data = SscCard.open(transport).read(photo=True)
+        done = write_card(SscCard.open(transport, layout(profile, form)), wanted)
+        session = SscCard.open(transport)
+        data = session.read(photo=True)
+        record = session.open_permit(data.permit) if data.permit is not None else None
     assert done.writes
     assert data.profile == profile
     assert not data.problems
@@ -33,7 +50,9 @@ def test_what_is_written_is_read(profile: str, insert: Insert) -> None:
     assert {name: data.values[name] for name in stored} == stored
     if slot_files(load_profile(profile)):
         assert data.permit is not None
-        assert data.permit.record == RECORD
+        assert data.permit.form.name == form.upper()
+        assert record == RECORD
+        assert (data.permit.record == RECORD) is (form == "open")
         assert data.values["holder.photo"] == PHOTO
     assert card.state is Lifecycle.PERSONALISED
 
@@ -77,20 +96,23 @@ def test_a_card_of_somebody_else_is_refused_and_not_touched(change: dict[str, st
     assert memory_of(card) == before
 
 
-def test_a_renewal_goes_to_the_other_slot_and_leaves_the_first(insert: Insert) -> None:
-    card = blank("ssc-v3")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_renewal_goes_to_the_other_slot_and_leaves_the_first(form: str, insert: Insert) -> None:
+    card, profile = blank("ssc-v3"), layout("ssc-v3", form)
     with insert(card) as transport:
-        write_card(SscCard.open(transport), contents())
-        write_card(SscCard.open(transport), contents(RENEWED))
-        slots = SscCard.open(transport).read_slots()
-        live = SscCard.open(transport).read().permit
-        write_card(SscCard.open(transport), contents())
-        third = SscCard.open(transport).read().permit
-    assert [slot.record if slot else None for slot in slots] == [RECORD, RENEWED]
+        session = SscCard.open(transport, profile)
+        write_card(session, contents())
+        write_card(session, contents(RENEWED))
+        records = [session.open_permit(slot) for slot in session.read_slots() if slot is not None]
+        live = session.read().permit
+        write_card(session, contents())
+        third = session.read().permit
+        last = permit_on(session)
+    assert records == [RECORD, RENEWED]
     assert live is not None
-    assert (live.index, live.sequence, live.record) == (1, 2, RENEWED)
+    assert (live.index, live.sequence) == (1, 2)
     assert third is not None
-    assert (third.index, third.sequence, third.record) == (0, 3, RECORD)
+    assert (third.index, third.sequence, last) == (0, 3, RECORD)
 
 
 def test_a_name_too_long_for_its_record_goes_on_in_the_extension(insert: Insert) -> None:
@@ -124,7 +146,7 @@ def test_a_shorter_name_clears_the_extension(insert: Insert) -> None:
 
 
 def test_a_number_too_long_for_its_place_is_left_out_not_cut() -> None:
-    done = plan(load_profile("ssc-v3"), contents(phone="+86 10 0000 0000 0000"))
+    done = plan(load_profile("ssc-v3"), contents(None, phone="+86 10 0000 0000 0000"))
     assert "telephone" not in [write.title.en for write in done.writes]
     assert any("left out" in note.en for note in done.notes)
 
@@ -161,21 +183,25 @@ def test_a_record_with_an_unknown_tag_survives_and_is_shown(insert: Insert) -> N
 
 
 def test_the_holders_number_comes_first_and_the_card_number_last() -> None:
-    writes = plan(load_profile("ssc-v3"), contents(photo=PHOTO)).writes
+    writes = plan(load_profile("ssc-v3"), contents(photo=PHOTO), seal=seal_of("ssc-v3")).writes
     assert writes[0].title.en == "social security number"
     assert writes[-1].title.en == "card number"
 
 
-def test_the_plan_of_a_blank_card_is_a_pure_function() -> None:
-    wanted = contents(photo=PHOTO)
-    first, second = (plan(load_profile("ssc-v2"), wanted) for _ in range(2))
+@pytest.mark.usefixtures("same_nonce")
+@pytest.mark.parametrize("form", FORMS)
+def test_the_plan_of_a_blank_card_is_a_pure_function(form: str) -> None:
+    """With the same seal; a real one is different every time."""
+    wanted, seal = contents(photo=PHOTO), seal_of("ssc-v2")
+    first, second = (plan(layout("ssc-v2", form), wanted, seal=seal) for _ in range(2))
     assert [write.command.encode() for write in first.writes] == [write.command.encode() for write in second.writes]
 
 
 def _written_bytes(card: VirtualCard, wanted: CardContents) -> int:
-    return sum(len(write.data) for write in plan(card.profile, wanted).writes)
+    return sum(len(write.data) for write in plan(card.profile, wanted, seal=seal_of(card.profile.name)).writes)
 
 
+@pytest.mark.usefixtures("same_nonce")
 @pytest.mark.parametrize("profile", ["ssc-v2", "ssc-v3"])
 def test_a_card_torn_out_after_any_command_is_finished_by_writing_again(profile: str) -> None:
     wanted = contents()
@@ -198,31 +224,31 @@ def test_a_card_torn_out_after_any_command_is_finished_by_writing_again(profile:
     assert commands > 60
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("profile", ["ssc-v2", "ssc-v3"])
-def test_a_renewal_torn_after_any_byte_leaves_the_old_or_the_new_permit(profile: str) -> None:
-    old, new = contents(), contents(RENEWED)
+def test_a_renewal_torn_after_any_byte_leaves_the_old_or_the_new_permit(profile: str, form: str) -> None:
+    old, new, layout_of_card = contents(), contents(RENEWED), layout(profile, form)
     count, seen = 0, []
     while True:
         card = blank(profile)
         with LocalTransport(card) as transport:
-            write_card(SscCard.open(transport), old)
+            write_card(SscCard.open(transport, layout_of_card), old)
         torn = TearAfterByte(card, count)
         try:
             with LocalTransport(torn) as transport:
-                write_card(SscCard.open(transport), new)
+                write_card(SscCard.open(transport, layout_of_card), new)
             finished = True
         except CardRemoved:
             finished = False
         card.memory.budget = None
         with LocalTransport(card) as transport:
-            data = SscCard.open(transport).read()
+            session = SscCard.open(transport, layout_of_card)
+            data = session.read()
             assert data.permit is not None, f"no permit when torn after byte {count}"
             assert not data.problems
-            seen.append(data.permit.record)
-            write_card(SscCard.open(transport), new)
-            after = SscCard.open(transport).read().permit
-            assert after is not None
-            assert after.record == RENEWED
+            seen.append(session.open_permit(data.permit))
+            write_card(session, new)
+            assert permit_on(session) == RENEWED
         if finished:
             break
         count += 1
@@ -232,6 +258,7 @@ def test_a_renewal_torn_after_any_byte_leaves_the_old_or_the_new_permit(profile:
     assert late > len(RENEWED), "it was torn inside of it"
 
 
+@pytest.mark.usefixtures("same_nonce")
 def test_a_first_writing_torn_after_any_byte_is_finished_later() -> None:
     wanted = contents()
     whole = blank("ssc-v3")
@@ -369,27 +396,40 @@ def test_a_number_by_which_a_card_is_recognised_is_neither_cut_nor_left_out(name
     assert card.memory.changes == 0
 
 
-@pytest.mark.parametrize("size", [1, 280, 281, 576])
-def test_a_permit_of_any_size_fits_up_to_both_files_of_a_slot(size: int, insert: Insert) -> None:
-    """Two files of 296 bytes less a header of 16."""
+@pytest.mark.parametrize(
+    ("size", "form"), [(1, "open"), (280, "open"), (281, "open"), (576, "open"), (1, "sealed"), (399, "sealed")]
+)
+def test_a_permit_of_any_size_fits_up_to_both_files_of_a_slot(size: int, form: str, insert: Insert) -> None:
+    """Two files of 296 bytes less a header of 16; sealed less than 400, whatever its length."""
     permit = bytes(range(256)) * 3
     with insert(blank("ssc-v3")) as transport:
+        session = SscCard.open(transport, layout("ssc-v3", form))
         for sequence in (1, 2):
-            write_card(SscCard.open(transport), contents(permit[sequence : size + sequence]))
-            live = SscCard.open(transport).read().permit
+            write_card(session, contents(permit[sequence : size + sequence]))
+            live = session.read().permit
             assert live is not None
-            assert (live.sequence, live.record) == (sequence, permit[sequence : size + sequence])
+            assert (live.sequence, session.open_permit(live)) == (sequence, permit[sequence : size + sequence])
 
 
-@pytest.mark.parametrize(("photo", "permit"), [(bytes(5000), None), (None, bytes(577))])
-def test_a_photo_or_permit_larger_than_its_place_is_an_input_error(photo: bytes | None, permit: bytes | None) -> None:
-    with pytest.raises(InputError, match="larger than its place"):
-        plan(load_profile("ssc-v3"), CardContents({}, photo, permit))
+@pytest.mark.parametrize(
+    ("photo", "permit", "form", "problem"),
+    [
+        (bytes(5000), None, "sealed", "larger than its place"),
+        (None, bytes(577), "open", "larger than its place"),
+        (None, bytes(400), "sealed", "more than 399 bytes"),
+    ],
+)
+def test_a_photo_or_permit_larger_than_its_place_is_an_input_error(
+    photo: bytes | None, permit: bytes | None, form: str, problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        plan(layout("ssc-v3", form), CardContents({}, photo, permit), seal=seal_of("ssc-v3"))
 
 
 def test_contents_do_not_show_in_a_repr() -> None:
     wanted = contents(photo=PHOTO)
-    shown = repr([wanted, wanted.encode(load_profile("ssc-v3")), plan(load_profile("ssc-v3"), wanted)])
+    profile, seal = load_profile("ssc-v3"), seal_of("ssc-v3")
+    shown = repr([wanted, wanted.encode(profile), plan(profile, wanted, seal=seal), seal])
     for value in ("ERIKSSON", "L898902C3", repr(RECORD[:8])[2:-1], "JFIF", repr(PHOTO[:8])[2:-1]):
         assert value not in shown
 

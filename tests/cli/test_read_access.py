@@ -23,7 +23,7 @@ def real(issued: Path) -> Path:
 
 
 def told(done: object) -> list[str]:
-    return [problem["en"] for problem in done.document["problems"]]  # type: ignore[attr-defined]
+    return [problem["en"] for problem in done.document["problems"]]
 
 
 def test_without_keys_the_free_part_is_shown_and_what_is_missing_is_said_once(real: Path, juying: Juying) -> None:

@@ -217,7 +217,7 @@ def test_a_message_has_its_fields_and_no_others() -> None:
 def test_messages_are_frozen_and_can_be_changed_by_copy() -> None:
     status = TerminalStatus()
     with pytest.raises(AttributeError):
-        status.status = 1  # type: ignore[misc]
+        status.status = 1
     assert replace(status, status=1) == TerminalStatus(status=1) != status
 
 

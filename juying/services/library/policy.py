@@ -90,7 +90,7 @@ def wrong_type(where: str, type_: type) -> InputError:
 def choice(kind: type[StrEnum], value: object, where: str) -> Any:
     """A member of ``kind``; `InputError` lists them."""
     try:
-        return kind(value)  # type: ignore[arg-type]
+        return kind(str(value))
     except ValueError:
         known = ", ".join(kind)
         raise InputError(f"须为其中之一：{known}", f"has to be one of {known}", where=where) from None

@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PACKAGES := python3-venv python3-dev gcc libc6-dev swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl \
 	fonts-wqy-microhei fonts-babelstone-han softhsm2
 
-.PHONY: help issue test lint bench fuzz setup clean
+.PHONY: help issue test lint bench fuzz demo-services setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make lint    style, types, import contracts"
 	@echo "make bench   speed, as ratios against a peer or a raw floor"
 	@echo "make fuzz    a million mutated tokens, commands and answers each"
+	@echo "make demo-services   one card on its way through hospital, bus and library, against systems on this machine"
 	@echo "make clean   remove what was built"
 
 issue: setup
@@ -39,6 +40,9 @@ bench: setup $(VENV)/.bench
 
 fuzz: setup
 	@for target in credential commands answers; do $(BIN)/python -m tests.fuzz.$$target --count 1000000 || exit 1; done
+
+demo-services: setup
+	@$(BIN)/python -m tests.peers.demo
 
 setup: build/.packages $(VENV)/.installed
 

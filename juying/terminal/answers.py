@@ -44,13 +44,11 @@ _DATES: dict[FieldType, tuple[int, Callable[[str], Value]]] = {
 
 
 def told(content: Content) -> str:
-    """``content`` of a record, for pOutInfo."""
-    if isinstance(content, tuple):
-        return told_parts(content)
+    """A single value, for pOutInfo."""
     return _told(content).translate(_SEPARATORS)
 
 
-def told_parts(parts: Iterable[Value]) -> str:
+def told_parts(parts: Iterable[Content]) -> str:
     """The parts of a list or of a cyclic record, each ended by a comma."""
     return "".join(f"{_told(part).translate(_PART_SEPARATORS)}," for part in parts)
 
@@ -65,7 +63,7 @@ def moment(when: datetime) -> str:
     return f"{when:%Y%m%d%H%M%S}"
 
 
-def _told(value: Value) -> str:
+def _told(value: Content) -> str:
     if value is None:
         return ""
     if isinstance(value, bytes):
@@ -81,7 +79,7 @@ def told_record(record: Record, content: Content) -> str:
     """``content`` of a ``record``, with what its type needs besides: amounts in yuan, months without a dash."""
     if record.parts and isinstance(content, tuple):
         return told_parts(_shown(part, value) for part, value in zip(record.parts, content, strict=True))
-    return told(content if isinstance(content, tuple) else _shown(record, content))
+    return told(_shown(record, content))
 
 
 def told_row(columns: Sequence[Record], row: Sequence[Value]) -> str:
@@ -94,7 +92,7 @@ def told_fields(columns: Sequence[Record], row: Sequence[Value]) -> str:
     return "".join(f"{told(_shown(column, value))}|" for column, value in zip(columns, row, strict=True))
 
 
-def _shown(record: Record, value: Value) -> Value:
+def _shown(record: Record, value: Content) -> Content:
     if record.type is FieldType.AMOUNT and isinstance(value, int):
         return yuan(value)
     if record.type is FieldType.MONTH and isinstance(value, str):

@@ -28,23 +28,21 @@ class Conversation:
         """Step 1 of the function ``name``; the card belongs to the conversation from now on."""
         self.end()
         self._name, self._step, self._card, self._talk = name, 1, card, talk
-        return self._next(())
+        return self._next(lambda: next(talk))
 
     def go_on(self, name: str, step: int, arguments: Sequence[str]) -> str:
         """A later step. Raises `CallError` -12 when it is not what comes next, or when it comes too late."""
-        if (name, step) != (self._name, self._step + 1) or self._clock() > self._deadline:
+        talk = self._talk
+        if talk is None or (name, step) != (self._name, self._step + 1) or self._clock() > self._deadline:
             self.end()
             raise CallError(Code.NOT_CONNECTED)
         self._step = step
-        return self._next(tuple(arguments))
+        return self._next(lambda: talk.send(tuple(arguments)))
 
-    def _next(self, arguments: tuple[str, ...]) -> str:
+    def _next(self, step: Callable[[], str]) -> str:
         """What the function says next; whatever ends it lets go of the card."""
-        talk = self._talk
         try:
-            if talk is None:
-                raise CallError(Code.NOT_CONNECTED)
-            text = talk.send(arguments) if arguments else next(talk)
+            text = step()
         except StopIteration as done:
             self.end()
             return str(done.value)
@@ -56,7 +54,7 @@ class Conversation:
 
     def end(self) -> None:
         """Let go of the card, if there is one."""
-        card, self._card, self._talk, self._name = self._card, None, None, ""
+        card, self._card, self._talk = self._card, None, None
         if card is not None:
             with suppress(CardError):
                 card.channel.close()

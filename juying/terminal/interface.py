@@ -100,7 +100,7 @@ class Terminal:
                 raise CallError(Code.UNSUPPORTED)
             return int(Code.OK), function.run(self, *function.parse(arguments))
         except JuyingError as error:
-            return code_of(error), message_of(error)
+            return int(code_of(error)), message_of(error)
 
     # Reading and writing -----------------------------------------------------------------------------
 

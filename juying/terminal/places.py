@@ -72,11 +72,14 @@ class Place:
 
     def bytes_for(self, text: str) -> bytes:
         """The bytes that ``text`` means there. Raises `CallError` -41, -42, -23."""
-        if self.record is not None:
-            return self._encoded(self.record, text)
-        if self.rows:
-            row = answers.understood_row(self.file.records, text)
-            return self.file.encode_row(row)
+        try:
+            if self.record is not None:
+                return self.record.encode(answers.understood(self.record, text))
+            if self.rows:
+                return self.file.encode_row(answers.understood_row(self.file.records, text))
+        except InputError as error:  # what would read back as never written
+            where = f"{self.file.address} {error.where}"
+            raise CallError(Code.DATA, Text(f"{where} {error.text.zh}", f"{where}: {error.text.en}")) from None
         data = answers.parse_hex(text, self.file.size)
         if self.file.content != PHOTO or not data:
             return data
@@ -84,13 +87,6 @@ class Place:
             return pack_photo(data, self.file.size)
         except InputError as error:
             raise CallError(Code.LENGTH, error.text) from None
-
-    def _encoded(self, record: Record, text: str) -> bytes:
-        content = answers.understood(record, text)
-        try:
-            return record.encode(content)
-        except InputError as error:
-            raise CallError(Code.DATA, Text(f"{record.title.zh}：{error.text.zh}", error.text.en)) from None
 
 
 @dataclass(frozen=True, slots=True)

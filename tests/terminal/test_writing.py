@@ -88,6 +88,8 @@ def test_bad_values_are_refused_before_anything_is_written(place: int, value: st
         ("DF04EF08|$", "DF04EF08|70000,1,1,20260101000000,1,1,1|$", -42),
         ("DF04EF08|$", "DF04EF08|x,1,1,20260101000000,1,1,1|$", -41),
         ("DF04EF08|$", "DF04EF08|1,1,1,20260101240000,1,1,1|$", -23),
+        ("SSSEEF05|01|$", f"SSSEEF05|{'FF' * 16}|$", -23),
+        ("DF04EF15|$", "DF04EF15|FFFF,1|$", -23),
         ("DF04EF05|8C|$", "DF04EF05|1|$", 0),
         ("SSSEEF06|0C|$", "SSSEEF06||$", 0),
         ("SSSEEF06|09|$", "SSSEEF06|a|b|$", -14),

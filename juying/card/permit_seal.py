@@ -55,9 +55,10 @@ class PermitSeal:
         Raises `DecodeError`, which says whether it was sealed with another key or does not belong there, and
         `KeyUseError` when the key cannot be used.
         """
+        key = self._key_of(slot)
         context = seal_context(len(slot.record), slot.sequence, slot.key_reference, self.identifier)
         try:
-            plain = self.keys.unseal(self._key_of(slot), slot.record, context)
+            plain = self.keys.unseal(key, slot.record, context)
         except DecodeError:
             raise DecodeError(
                 "密封的许可无法打开：密钥相符，但内容被改动，或来自别处",

@@ -15,6 +15,7 @@ from juying.card.virtual.transport import LocalTransport
 from juying.card.writer import write_card
 from juying.codec.permit_slots import Form, encode_slot
 from juying.codec.profile import load_profile
+from juying.credential.issue import from_text
 from juying.credential.trust import TrustList
 from juying.crypto.signing import SoftwareSigner
 from juying.issuance.office import card_contents, sign_permit
@@ -159,6 +160,7 @@ def test_a_sealed_permit_is_told_from_an_open_one(juying: Juying) -> None:
     path = virtual(card)
     assert juying("read", "--virtual", path, "--json").document["permit"]["signature"] == "sealed"
     assert "a read key is needed" in juying("read", "--virtual", path).out
+    assert "the permit was copied from another card" in juying("read", "--virtual", path).out
 
 
 def card_of(permit_office: object = None, **changes: object) -> Path:
@@ -213,10 +215,20 @@ def test_the_trust_list_of_the_environment(issued: Path, juying: Juying, monkeyp
     assert (done.document["permit"]["signature"], done.err) == ("valid", "")
 
 
-def test_a_record_copied_from_another_card_is_noticed(issued: Path, juying: Juying) -> None:
+def test_a_sealed_record_copied_from_another_card_does_not_open(issued: Path, juying: Juying) -> None:
     thief, victim = load_card("out/JY0000010/card.vcard"), load_card(CARD)
     for address in ("DF01/EF16", "DF01/EF17"):
         thief.memory.files[address] = victim.memory.files[address]
+    document = juying("read", "--virtual", virtual(thief), "--json").document
+    assert document["permit"]["signature"] == "sealed"
+    assert "number" not in document["permit"]
+    assert [problem["where"] for problem in document["problems"]] == ["permit"]
+
+
+def test_an_open_record_copied_from_another_card_is_noticed(issued: Path, juying: Juying) -> None:
+    thief = load_card("out/JY0000010/card.vcard")
+    slot = encode_slot(from_text((CARD.parent / "credential.txt").read_text().strip()), 9)
+    thief.memory.files["DF01/EF18"][0][: len(slot)] = slot
     document = juying("read", "--virtual", virtual(thief), "--json").document
     assert document["permit"]["signature"] == "valid"
     assert [problem["where"] for problem in document["problems"]] == ["holder.birth_date"]

@@ -35,7 +35,9 @@ def test_without_keys_the_free_part_is_shown_and_what_is_missing_is_said_once(re
     assert document["card"]["genuine"] is None
     assert "name" not in document["holder"]
     places = [problem["where"] for problem in document["problems"]]
-    assert places == ["SSSE/EF05 #7", "SSSE/EF06 #1", "DF01/EF06 #1", "DF01/EF09 #1", "DF01/EF0A #1"]
+    assert places == ["SSSE/EF05 #7", "SSSE/EF06 #1", "DF01/EF06 #1", "DF01/EF09 #1", "DF01/EF0A #1", "permit"]
+    assert document["permit"] == {"signature": "sealed", "employer": None}
+    assert told(done)[-1] == "a sealed permit needs RKPERMIT; no key store was given"
     assert told(done)[0] == ("the card answered 6982: read of SSSE/EF05 needs RKSSSE; no key store was given")
     assert told(done)[2] == (
         "the card answered 6982: read of DF01/EF06 needs the PIN or RKDF01; no PIN was given; no key store was given"
@@ -73,14 +75,14 @@ def test_the_pin_opens_what_the_holder_may_read(
         monkeypatch.setattr("juying.cli.options.at_a_terminal", lambda: True)
         monkeypatch.setattr("typer.prompt", lambda *_, **__: PIN)
     done = juying("read", "--virtual", real, "--json", *options)
-    assert [problem["where"] for problem in done.document["problems"]] == ["SSSE/EF05 #7", "SSSE/EF06 #1"]
+    assert [problem["where"] for problem in done.document["problems"]] == ["SSSE/EF05 #7", "SSSE/EF06 #1", "permit"]
     assert done.document["holder"]["nationality"] == "DEU"
 
 
 def test_a_wrong_pin_is_tried_once_and_never_shown(real: Path, juying: Juying) -> None:
     done = juying("read", "--virtual", real, "--json", "--pin-file", pin_file(WRONG))
     assert done.status == 0
-    assert all("the PIN was wrong, 5 tries left" in text for text in told(done)[2:])
+    assert all("the PIN was wrong, 5 tries left" in text for text in told(done)[2:-1])
     assert load_card(real).memory.pin.tries == 5
     assert WRONG not in done.out + done.err
 

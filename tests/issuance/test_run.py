@@ -140,11 +140,20 @@ def test_nobody_need_listen_to_failures(office: Office, tmp_path: Path) -> None:
     assert (result.outcome, result.error) == (Outcome.FAILED, "接触不良 / bad contact")
 
 
-def test_a_missing_key_fails_the_row_and_no_other_card_is_asked_for(office: Office, tmp_path: Path) -> None:
-    blanks = Faulty(None, None, None, attempts=3, access=Access(keys=Ring({"SSSE/RKSSSE", "SSSE/UKSSSE"}), pin=pin()))
+@pytest.mark.parametrize(
+    ("keys", "needs"),
+    [
+        ({"SSSE/RKSSSE", "SSSE/UKSSSE", "DF01/RKPERMIT"}, "write of DF01/EF0A needs UK5"),
+        ({"SSSE/RKSSSE", "SSSE/UKSSSE"}, "a sealed permit needs RKPERMIT"),
+    ],
+)
+def test_a_missing_key_fails_the_row_and_no_other_card_is_asked_for(
+    keys: set[str], needs: str, office: Office, tmp_path: Path
+) -> None:
+    blanks = Faulty(None, None, None, attempts=3, access=Access(keys=Ring(keys), pin=pin()))
     [result] = issue_rows(office, rows(people.application()), tmp_path, blanks)
     assert result.outcome is Outcome.FAILED
-    assert "needs UK5; the key store has none for city 331000; nothing was changed" in result.error
+    assert f"{needs}; the key store has none for city 331000; nothing was changed" in result.error
     assert len(blanks.left) == 2
 
 

@@ -64,13 +64,15 @@ def test_nobody_vouches_for_a_card_of_an_unknown_key(office: Office) -> None:
     assert permit == {"signature": "invalid", "verdict": "unknown_kid", "employer": "椒江样本医药研究院"}
 
 
-def test_blank_and_sealed_cards(office: Office) -> None:
+def test_a_blank_card_and_one_that_somebody_else_sealed(office: Office) -> None:
     card = VirtualCard.blank(load_profile("ssc-v3"))
     assert read(card, office.trust)[0].signature is Signature.ABSENT
     slot = encode_slot(b"sealed bytes", 1, form=Form.SEALED, key_reference=1)
     card.memory.files["DF01/EF16"][0][: len(slot)] = slot
     reading, _ = read(card, office.trust)
-    assert (reading.signature, reading.permit) == (Signature.SEALED, None)
+    assert (reading.signature, reading.permit, reading.record) == (Signature.SEALED, None, None)
+    assert [problem.where for problem in reading.problems] == ["permit"]
+    assert "its key is not DF01/RKPERMIT of the public demonstration keys" in reading.problems[0].text.en
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ from tests.services.places import PASSWORD_ENV, hospital, library, toml
 
 NUMBER, BOOK = "JYX000010", "B0001"
 CARD, CODE, SITES = "card.vcard", "credential.txt", "sites.toml"
+FARES = "fares.toml"
+BUS = {"city": "3450", "issuers": ["02113450"], "mode": "bus-flat", "fares": FARES}
 KEPT = {"attempts": 1, "cache_for": 86400, "cache_file": "kept.db"}
 
 
@@ -128,7 +130,8 @@ def _configure(platform: Peer, library_system: Peer) -> None:
             )
         },
     }
-    text = toml(tables) + "[transit]\n"
+    text = toml({**tables, "transit": {"bus": BUS}})
+    Path(FARES).write_text("flat = 200\n", "utf-8")
     Path(SITES).write_text(text, "utf-8")
     for line in text.splitlines():
         print_line(line, "dim")
@@ -167,7 +170,7 @@ def _at_the_hospital() -> bool:
 
 def _on_the_bus() -> bool:
     _title("公交：能上车吗？", "Bus: may she ride?")
-    eligible = _juying("check", "transit", "--virtual", CARD) == 0
+    eligible = _juying("check", "transit.bus", "--virtual", CARD) == 0
     card = load_card(CARD)
     with juying.LocalTransport(card) as transport, juying.LocalTransport(VirtualTransitPsam()) as slot:
         channel = Channel(transport)

@@ -1,5 +1,6 @@
 """The tables of libraries and hospitals that the peers of the tests play."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,8 +62,6 @@ def toml(tables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
 
 
 def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {_value(inner)}" for name, inner in value.items()) + " }"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return json.dumps(value, ensure_ascii=False)

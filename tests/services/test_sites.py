@@ -68,7 +68,8 @@ def test_what_is_not_configured_says_how(wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "nearest"), [("pol", "pool"), ("pool.noth", "pool.north"), ("bath.x", None), ("al", "all")]
+    ("wanted", "nearest"),
+    [("pol", "pool"), ("pool.noth", "pool.north"), ("pool.north.quay", "pool.north"), ("bath.x", None), ("al", "all")],
 )
 def test_an_unknown_name_leads_to_the_nearest(tmp_path: Path, wanted: str, nearest: str | None) -> None:
     tables = configured(tmp_path, '[pool.north]\ndoes = "pass"\n[bath]\n')

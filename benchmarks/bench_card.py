@@ -2,20 +2,23 @@
 
 The card writes every field of the model, a photo, and a permit, and is read back. The reference is what nobody can
 beat: the very commands of our run, recorded before and already in pyscard's form, sent one after the other without
-a look at the answers. The card is a process of its own and is blank again after each reset, and its random numbers
-start anew, so that both sides find the same card in the same reader and the same authentications open it; they take
-turns.
+a look at the answers, and the very questions to the keys (challenges of the card, the seal of the permit), which no
+program can know beforehand. The card is a process of its own and is blank again after each reset, and its random
+numbers start anew, so that both sides find the same card in the same reader and the same authentications open it;
+they take turns.
 
     python benchmarks/bench_card.py
 """
 
 import multiprocessing
 import random
+from collections.abc import Callable
 from datetime import date
 
 from common import Row, clocked, private_pcscd, show, side_by_side, timings
 from smartcard import scard
 
+from juying.card.access import Access
 from juying.card.contents import CardContents
 from juying.card.pcsc import PcscTransport
 from juying.card.ssc import SscCard
@@ -26,6 +29,7 @@ from juying.card.virtual.transport import LocalTransport
 from juying.card.virtual.vpcd import serve
 from juying.card.writer import write_card
 from juying.codec.profile import load_profile
+from juying.crypto.keys import CardKey, DemonstrationKeys
 from juying.model import CardIdentity, Employer, Holder, PermitCategory, Sex, WorkPermit
 
 ROUNDS = 100
@@ -103,6 +107,33 @@ class Listener(Closing):
         return answer
 
 
+class Noting(DemonstrationKeys):
+    """The demonstration keys; notes what they are asked, to be asked again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Callable[[], bytes]] = []
+
+    def external_answer(self, key: CardKey, challenge: bytes, original: bytes) -> bytes:
+        self.asked.append(lambda: DemonstrationKeys.external_answer(self, key, challenge, original))
+        return super().external_answer(key, challenge, original)
+
+    def encipher(self, key: CardKey, data: bytes) -> bytes:
+        self.asked.append(lambda: DemonstrationKeys.encipher(self, key, data))
+        return super().encipher(key, data)
+
+    def seal(self, key: CardKey, plain: bytes, context: bytes) -> bytes:
+        self.asked.append(lambda: DemonstrationKeys.seal(self, key, plain, context))
+        return super().seal(key, plain, context)
+
+    def unseal(self, key: CardKey, sealed: bytes, context: bytes) -> bytes:
+        self.asked.append(lambda: DemonstrationKeys.unseal(self, key, sealed, context))
+        return super().unseal(key, sealed, context)
+
+
+KEYS = DemonstrationKeys()
+
+
 def forgetful_card() -> Forgetful:
     numbers = random.Random()
     return Forgetful(VirtualCard.blank(load_profile(PROFILE), serial=SERIAL, random=numbers.randbytes), numbers)
@@ -113,9 +144,9 @@ def serve_card(port: int) -> None:
     serve(forgetful_card(), port=port)
 
 
-def write(transport: Transport, contents: CardContents) -> None:
+def write(transport: Transport, contents: CardContents, keys: DemonstrationKeys = KEYS) -> None:
     """Our side: find out what card it is, survey it, write, read back."""
-    write_card(SscCard.open(transport), contents)
+    write_card(SscCard.open(transport, access=Access(keys=keys)), contents)
 
 
 class RawCard:
@@ -136,7 +167,9 @@ class RawCard:
         scard.SCardReleaseContext(self.context)
 
 
-def full_card(reader: str, contents: CardContents, exchanges: list[tuple[bytes, bytes]]) -> list[Row]:
+def full_card(
+    reader: str, contents: CardContents, exchanges: list[tuple[bytes, bytes]], asked: list[Callable[[], bytes]]
+) -> list[Row]:
     """Write a blank card: ours and raw."""
     commands = [list(command) for command, _ in exchanges]
     answers = [list(answer) for _, answer in exchanges]
@@ -148,7 +181,7 @@ def full_card(reader: str, contents: CardContents, exchanges: list[tuple[bytes, 
     def raw() -> float:
         found: list[list[int]] = []
         card = RawCard(reader, scard.SCARD_SHARE_EXCLUSIVE)
-        seconds = clocked(lambda: found.extend(card.send(commands)))
+        seconds = clocked(lambda: found.extend(card.send(commands))) + clocked(lambda: [ask() for ask in asked])
         card.close(scard.SCARD_RESET_CARD)
         assert found == answers, "the card behaves as it did for us"
         return seconds
@@ -207,8 +240,8 @@ def in_process(contents: CardContents, exchanges: list[tuple[bytes, bytes]]) -> 
 def main() -> None:
     contents = CardContents.of(HOLDER, PERMIT, IDENTITY, photo=PHOTO, permit_record=RECORD)
     with LocalTransport(forgetful_card()) as transport:
-        listener = Listener(transport)
-        write(listener, contents)
+        listener, keys = Listener(transport), Noting()
+        write(listener, contents, keys)
     exchanges = listener.exchanges
     sent = sum(len(command) + len(answer) for command, answer in exchanges)
     with private_pcscd() as pcscd:
@@ -216,7 +249,7 @@ def main() -> None:
         card = multiprocessing.get_context("spawn").Process(target=serve_card, args=(slot.port,), daemon=True)
         card.start()
         pcscd.wait_for_card(slot.name, present=True)
-        rows = [*full_card(slot.name, contents, exchanges), connections(slot.name), round_trips(slot.name)]
+        rows = [*full_card(slot.name, contents, exchanges, keys.asked), connections(slot.name), round_trips(slot.name)]
         card.terminate()
         card.join()
     rows += in_process(contents, exchanges)

@@ -1,5 +1,7 @@
 """From a profile and a card to the keys that this card has."""
 
+import functools
+
 from juying.codec.spec import Profile
 from juying.crypto.block import Cipher
 from juying.crypto.diversify import card_factor, city_factor
@@ -24,16 +26,23 @@ def card_key(profile: Profile, application_name: str, key_name: str, *, historic
             f"the profile {profile.name} has no key {key_name} in {application_name}",
         )
     security = profile.security
+    of_city, of_card = _factors(security.city_factor, city, security.card_factor, historical)
     return CardKey(
         name=f"{application_name}/{key_name}",
         cipher=Cipher(security.cipher),
         city=city,
-        city_factor=city_factor(security.city_factor, city),
-        card_factor=card_factor(security.card_factor, historical),
+        city_factor=of_city,
+        card_factor=of_card,
         psam_usage=key.psam_usage,
         psam_id=key.psam_id,
         hsm_address=key.hsm_address,
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _factors(city_template: str, city: str, card_template: str, historical: bytes) -> tuple[bytes, bytes]:
+    """Both factors of one card, the same for all its keys."""
+    return city_factor(city_template, city), card_factor(card_template, historical)
 
 
 def is_virtual(historical: bytes) -> bool:

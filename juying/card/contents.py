@@ -1,6 +1,6 @@
 """What goes onto a card: values of model fields, and the bytes that a profile makes of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from juying.codec.fields import FieldType, split_text, text_bytes
@@ -126,7 +126,7 @@ class EncodedContents:
 
 def _placed(profile: Profile, name: str, value: Content, notes: list[Text]) -> Iterator[tuple[File, Record, Content]]:
     """The records for one model field; text is spread over a record and the one that continues it."""
-    for places in _chains(profile, name):
+    for places in profile.chains(name):
         first = places[0][1]
         if not isinstance(value, str) or first.type is not FieldType.TEXT or name in (OWNER, CARD_NUMBER):
             yield from ((file, record, value) for file, record in places)
@@ -151,12 +151,3 @@ def _too_long(name: str, title: Text) -> Text:
     if name in MAY_BE_CUT:
         return Text(f"{title.zh}过长，卡上只存得下前一部分", f"{title.en}: too long, the card holds the beginning only")
     return Text(f"{title.zh}过长，未写入卡片", f"{title.en}: too long, left out of the card")
-
-
-def _chains(profile: Profile, name: str) -> Iterable[list[tuple[File, Record]]]:
-    """The records of a model field, each with those that continue it."""
-    chains: dict[tuple[str, int | None], list[tuple[File, Record]]] = {}
-    for file, record in profile.by_field(name):
-        if record is not None:
-            chains.setdefault((file.address, record.continues or record.tag), []).append((file, record))
-    return chains.values()

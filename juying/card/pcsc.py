@@ -52,6 +52,7 @@ EXCLUSIVE = 0x0080
 MUTE = 0x0200
 
 SHORTEST, LONGEST = 4, 65544  # bytes of a command: a header alone; extended header, 65535 bytes and Le
+_BYTES = (bytes, bytearray, memoryview)
 ENTRY_TIME = 120.0  # seconds more that a control command may take: PINs are typed three times to change one
 REMOVAL_SEEN = 600  # milliseconds until pcscd has surely noticed that a card is gone (it looks every 200 or 400)
 
@@ -150,7 +151,7 @@ class PcscTransport(Closing):
         status word, TransportError when another program reset the card or the connection is dead already.
         """
         # Nothing but bytes: pyscard would send 256 in a list as 00.
-        if not isinstance(command, bytes | bytearray | memoryview) or not SHORTEST <= len(command) <= LONGEST:
+        if not isinstance(command, _BYTES) or not SHORTEST <= len(command) <= LONGEST:
             raise InputError(
                 f"命令必须是 {SHORTEST} 至 {LONGEST} 字节的 bytes",
                 f"a command must be bytes, {SHORTEST} to {LONGEST} of them",

@@ -61,7 +61,8 @@ class CardSession:
         """Make ``file`` the current one, unless it is already."""
         if self._file is file:
             return
-        self._enter(self.profile.application(file.application))
+        if self._application != file.application:
+            self._select_application(self.profile.application(file.application))
         self._file = None
         self.channel.send(select_command(self._protocol, 0x00, file.fid.to_bytes(2)), step=f"SELECT {file.address}")
         self._file = file
@@ -111,7 +112,7 @@ class CardSession:
         """
         if self._file is not file:
             self.select(file)
-        if rule != "free" and self._obtain(file, rule) is None:
+        if rule != "free" and rule not in self._fulfilled and self._obtain(file, rule) is None:
             if rule in self._denied:
                 return _DENIED
             answer = self.channel.transmit(command)
@@ -184,9 +185,10 @@ class CardSession:
             reasons = self._grants.reasons(file.application, wanted)
             raise refusal.impossible(Act.WRITE, file.address, wanted, reasons, sw=sw, where=where)
         exchange: Exchange = self.channel.transmit
-        for grant in shown:
-            if grant.startswith(MAC):
-                exchange = self._grants.protected(file.application, grant.removeprefix(MAC), encipher=secret)
+        if MAC in rule:
+            for grant in shown:
+                if grant.startswith(MAC):
+                    exchange = self._grants.protected(file.application, grant.removeprefix(MAC), encipher=secret)
         sw = exchange(command).sw
         if sw != status.OK:
             raise self._refused(sw, Act.WRITE, file, rule, where)

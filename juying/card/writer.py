@@ -269,8 +269,9 @@ def write_card(card: SscCard, contents: CardContents, *, progress: Callable[[int
     seal = _seal(card, contents) if wanted.permit is not None and wanted.permit.sealed else None
     todo = _plan(wanted, state, seal)
     card.check_writable((write.file, write.rule) for write in todo.writes)
-    for done, write in enumerate(todo.writes, 1):
-        _carry_out(card, write)
+    commands = [write.command for write in todo.writes]
+    for done, (write, command) in enumerate(zip(todo.writes, commands, strict=True), 1):
+        _carry_out(card, write, command)
         if progress is not None:
             progress(done, len(todo.writes))
     if todo.writes:
@@ -296,9 +297,9 @@ def _seal(card: SscCard, contents: CardContents) -> PermitSeal:
     return seal
 
 
-def _carry_out(card: SscCard, write: Write) -> None:
+def _carry_out(card: SscCard, write: Write, command: apdu.Command) -> None:
     try:
-        card.write(write.file, write.rule, write.command, secret=write.secret)
+        card.write(write.file, write.rule, command, secret=write.secret)
     except CardError as error:
         error.where = error.where or f"UPDATE {write.place} {write.title.zh}"
         raise

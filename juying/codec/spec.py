@@ -169,6 +169,10 @@ class Profile(Spec):
         """Where a model field is stored: ``(file, record)`` pairs, record None for a transparent file."""
         return self._fields.get(field, ())
 
+    def chains(self, field: str) -> "tuple[tuple[tuple[File, Record], ...], ...]":
+        """The records of a model field, each together with those that continue it."""
+        return self._chains.get(field, ())
+
     def fields(self) -> tuple[str, ...]:
         """The model fields that this profile stores."""
         return tuple(self._fields)
@@ -187,6 +191,16 @@ class Profile(Spec):
                     place = (file, spec if isinstance(spec, Record) else None)
                     found[spec.field] = (*found.get(spec.field, ()), place)
         return found
+
+    @functools.cached_property
+    def _chains(self) -> "dict[str, tuple[tuple[tuple[File, Record], ...], ...]]":
+        found: dict[str, dict[tuple[str, int | None], list[tuple[File, Record]]]] = {}
+        for field, places in self._fields.items():
+            chains = found.setdefault(field, {})
+            for file, record in places:
+                if record is not None:
+                    chains.setdefault((file.address, record.continues or record.tag), []).append((file, record))
+        return {field: tuple(map(tuple, chains.values())) for field, chains in found.items()}
 
     def _unknown(self, zh: str, en: str, name: str, known: Sequence[str]) -> InputError:
         near = nearest(name, known)

@@ -9,16 +9,21 @@ from hypothesis import strategies as st
 
 from juying.codec.permit_slots import (
     HEADER_LENGTH,
+    PADDED_LENGTH,
     Form,
     PermitSlot,
     decode_header,
     decode_slot,
     encode_slot,
     live_slot,
+    pad_record,
+    seal_context,
     slot_files,
     slot_writes,
+    unpad_record,
 )
 from juying.codec.profile import load_profile
+from juying.credential.issue import MAX_BOUND, MAX_BYTES
 from juying.errors import DecodeError, InputError
 
 PLACES = slot_files(load_profile("ssc-v2"))
@@ -192,3 +197,40 @@ def test_places() -> None:
     assert addresses == [["DF01/EF16", "DF01/EF17"], ["DF01/EF18", "DF01/EF19"]]
     assert [len(slot_files(load_profile(name))) for name in ("ssc-v1", "ssc-v2", "ssc-v3")] == [0, 2, 2]
     assert "record" not in repr(PermitSlot(0, Form.OPEN, 1, 0, b"record"))
+
+
+def test_every_credential_can_be_padded_and_then_sealed_in_a_slot() -> None:
+    assert MAX_BOUND < MAX_BYTES < PADDED_LENGTH
+    assert PADDED_LENGTH + 28 <= ROOM, "the seal adds 28 bytes"
+
+
+@given(st.binary(max_size=PADDED_LENGTH - 1))
+def test_padding_comes_off_again(record: bytes) -> None:
+    padded = pad_record(record)
+    assert len(padded) == PADDED_LENGTH
+    assert unpad_record(padded) == record
+
+
+@pytest.mark.parametrize(
+    "padded", [b"", bytes(400), b"\x80" + bytes(398), b"\x80" + bytes(400), b"\x80" + bytes(398) + b"\x01"]
+)
+def test_what_is_no_padding_is_refused(padded: bytes) -> None:
+    with pytest.raises(DecodeError, match="padding"):
+        unpad_record(padded)
+
+
+def test_a_record_too_long_to_be_padded_is_refused() -> None:
+    with pytest.raises(InputError, match="more than 399 bytes"):
+        pad_record(bytes(400))
+
+
+def test_a_seal_is_bound_to_the_header_as_it_is_written_and_to_the_card() -> None:
+    content = encode_slot(bytes(428), 7, Form.SEALED, 0x1234)
+    assert seal_context(428, 7, 0x1234, b"card") == content[:12] + b"card"
+    others = {
+        (428, 8, 0x1234, b"card"),
+        (427, 7, 0x1234, b"card"),
+        (428, 7, 0x1235, b"card"),
+        (428, 7, 0x1234, b"cars"),
+    }
+    assert len({seal_context(*one) for one in others}) == 4

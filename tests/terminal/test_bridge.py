@@ -47,7 +47,8 @@ def ask(bridge: Bridge, request: bytes) -> bytes:
     """The whole answer to raw bytes."""
     with socket.create_connection(bridge.server_address[:2], timeout=30) as connection:
         connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the server may have hung up already
+            connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(4096), b""))
 
 

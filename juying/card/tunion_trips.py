@@ -45,7 +45,7 @@ _TRANSACTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Trip:
     """A tap or a transaction; amounts in fen, codes in hex digits, "" or None where nothing is known.
 

@@ -18,6 +18,10 @@ class Cell(NamedTuple):
     text: str
     style: str = ""
 
+    def __repr__(self) -> str:
+        """How it looks; what is shown to the one who asked may be personal."""
+        return f"Cell({self.style!r}, {len(self.text)} characters)"
+
 
 def print_rows(rows: Sequence[Sequence[Cell]]) -> None:
     """Print rows of the same length with their columns aligned; on a terminal the last one is folded to fit."""

@@ -35,6 +35,10 @@ class Sign1(NamedTuple):
     signature: bytes
     to_be_signed: bytes
 
+    def __repr__(self) -> str:
+        """Algorithm and key; the payload may be personal."""
+        return f"Sign1({self.algorithm}, kid={self.kid.hex()}, {len(self.payload)} bytes)"
+
 
 @lru_cache(maxsize=64)
 def protected_header(algorithm: int, kid: bytes) -> bytes:

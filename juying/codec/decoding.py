@@ -18,6 +18,10 @@ class Explained(NamedTuple):
     value: object
     problem: str = ""
 
+    def __repr__(self) -> str:
+        """What it is; the value may be personal."""
+        return f"Explained({self.tag!r}, {self.name!r})"
+
 
 def decode_file(file: File, raw: bytes) -> list[Explained]:
     """The records in ``raw``, explained.

@@ -131,7 +131,7 @@ def save_qr(text: str, path: str | Path, *, medium: Medium = Medium.SCREEN, capt
 
     Raises InputError when the text does not fit or the file cannot be written.
     """
-    write_atomically(Path(path), png_qr(text, medium=medium, caption=caption))
+    write_atomically(Path(path), png_qr(text, medium=medium, caption=caption), private=True)
 
 
 def read_qr(source: str | Path | Image.Image) -> str:

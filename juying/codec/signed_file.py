@@ -31,6 +31,10 @@ class SignedFile(NamedTuple):
     signature: bytes
     to_be_signed: bytes
 
+    def __repr__(self) -> str:
+        """Algorithm and key, and how much was signed."""
+        return f"SignedFile({self.algorithm}, kid={self.kid.hex()}, {len(self.payload)} bytes)"
+
 
 def to_be_signed(protected: bytes, payload: bytes) -> bytes:
     """``Sig_structure`` of RFC 9052, 4.4, without external data."""

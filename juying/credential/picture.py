@@ -41,7 +41,7 @@ def save_picture(text: str, verified: Verification, path: Path, *, medium: Mediu
         raise InputError(
             f"不认识的图片格式，可用：{known}", f"not a kind of picture that is written here: {known}", where=str(path)
         )
-    write_atomically(path, writer(text, medium=medium, caption=_caption(verified)))
+    write_atomically(path, writer(text, medium=medium, caption=_caption(verified)), private=True)
 
 
 def save_sheets(
@@ -61,7 +61,7 @@ def save_sheets(
             "多个凭证只能画成 PDF 文件", "several credentials are drawn as a PDF file only", where=str(path)
         )
     codes = [Labelled(text, _caption(verified)) for text, verified in credentials]
-    write_atomically(path, pdf_sheets(codes, medium=medium, grid=grid, cut_marks=cut_marks))
+    write_atomically(path, pdf_sheets(codes, medium=medium, grid=grid, cut_marks=cut_marks), private=True)
 
 
 def _caption(verified: Verification) -> tuple[Text, ...]:

@@ -52,6 +52,10 @@ class Presentation(NamedTuple):
     payload: bytes
     signature: bytes
 
+    def __repr__(self) -> str:
+        """When it was made and how long the credential in it is, which is personal."""
+        return f"Presentation({self.presented_at.isoformat()}, {len(self.carried)} bytes)"
+
     @classmethod
     def parse(cls, data: bytes) -> Self:
         """Take a presentation apart; raises DecodeError for everything that `present` would not have made."""

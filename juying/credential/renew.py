@@ -82,6 +82,6 @@ def renew(
             "issuing key and the trust list",
             where=signer.kid.hex(),
         )
-    write_atomically(out, to_text(record).encode("ascii") + b"\n")
+    write_atomically(out, to_text(record).encode("ascii") + b"\n", private=True)
     register.confirm(new)
     return Renewal(before.verdict, claims, old)

@@ -4,7 +4,7 @@ import csv
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
@@ -47,12 +47,12 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """The outcome of one row; ``row`` as the spreadsheet counts, ``error`` for people, free of personal data."""
+    """The outcome of one row; ``row`` as the spreadsheet counts, ``error`` for people, which may name a card number."""
 
     row: int
     outcome: Outcome
-    card_number: str = ""
-    error: str = ""
+    card_number: str = field(default="", repr=False)
+    error: str = field(default="", repr=False)
     notes: tuple[Text, ...] = ()
 
 
@@ -82,7 +82,7 @@ class Report:
 def report_file(path: Path) -> Iterator[Report]:
     """Open a report, UTF-8 without byte order mark. Raises `InputError`."""
     try:
-        file = path.open("w", encoding="utf-8", newline="")
+        file = open(path, "w", encoding="utf-8", newline="", opener=_private)  # noqa: SIM115
     except OSError as error:
         raise _unwritable(error, path) from None
     try:
@@ -90,6 +90,10 @@ def report_file(path: Path) -> Iterator[Report]:
     finally:
         with suppress(OSError):  # every line is on the disk already
             file.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _unwritable(error: OSError, path: str | Path) -> InputError:

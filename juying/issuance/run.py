@@ -188,7 +188,7 @@ def _keep(folder: Path, credentials: Credentials, *, changed: bool) -> None:
     if changed:
         # The full one first, because it names the permit.
         for name, record in ((FULL, credentials.full), (MINIMAL, credentials.minimal)):
-            write_atomically(folder / f"{name}.txt", to_text(record).encode("ascii") + b"\n")
+            write_atomically(folder / f"{name}.txt", to_text(record).encode("ascii") + b"\n", private=True)
 
 
 def _write(

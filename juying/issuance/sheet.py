@@ -11,7 +11,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import repeat
 from pathlib import Path
@@ -52,8 +52,8 @@ class Table:
     JSON objects.
     """
 
-    headings: tuple[str, ...]
-    rows: Rows
+    headings: tuple[str, ...] = field(repr=False)  # a person, in a sheet without headings
+    rows: Rows = field(repr=False)
     epoch: date = EPOCH_1900
     keyed: bool = False
 

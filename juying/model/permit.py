@@ -20,7 +20,7 @@ _PERMIT_NUMBER = matching(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Employer:
     """Who employs the holder: ``name`` of at most 100 characters, ``code`` the 统一社会信用代码 (GB 32100).
 
@@ -38,6 +38,10 @@ class Employer:
     def organisation_code(self) -> str:
         """The 9 characters of organisation code (组织机构代码, GB 11714) inside the code."""
         return self.code[8:17]
+
+    def __repr__(self) -> str:
+        """Nothing: where somebody works is personal."""
+        return "Employer(…)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

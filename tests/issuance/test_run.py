@@ -182,7 +182,7 @@ def test_a_torn_virtual_card_keeps_what_was_written(
 def test_a_full_disk_ends_the_run(
     office: Office, blanks: VirtualBlanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, _data: bytes) -> None:
+    def full(path: Path, _data: bytes, **_: object) -> None:
         raise InputError("磁盘已满", "disk full", where=str(path))
 
     monkeypatch.setattr(run, "write_atomically", full)

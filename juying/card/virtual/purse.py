@@ -44,6 +44,10 @@ class Change(NamedTuple):
     place: int | None
     data: bytes
 
+    def __repr__(self) -> str:
+        """Where, and how much; the data tells where somebody has been."""
+        return f"Change({self.address}, {self.place}, {len(self.data)} bytes)"
+
 
 @dataclass(slots=True)
 class _Open:

@@ -33,6 +33,10 @@ class Request(NamedTuple):
     le: int | None
     open_end: bool
 
+    def __repr__(self) -> str:
+        """The header and how much data; the data may be personal."""
+        return f"Request({self.cla:02X}{self.ins:02X}{self.p1:02X}{self.p2:02X}, {len(self.data)} bytes)"
+
 
 Selection = tuple[Dedicated, Elementary | None, int]
 """Current directory, current file, record pointer."""

@@ -39,7 +39,7 @@ class Elementary:
 
     address: str
     kind: FileKind
-    records: list[bytearray]
+    records: list[bytearray] = field(repr=False)
     control: bytes
     heads: tuple[bytes, ...] = ()
     capacity: int = 0

@@ -158,7 +158,7 @@ class Management:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Transaction:
     """A record of file 18: what the purse did. ``type`` is 02, 03, 06, 07 or 09, see `names.TRANSACTIONS`."""
 

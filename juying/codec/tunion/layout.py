@@ -39,6 +39,10 @@ class Row(NamedTuple):
     values: Mapping[str, Value]
     troubles: tuple[Trouble, ...] = ()
 
+    def __repr__(self) -> str:
+        """Which fields there are; the values may be personal."""
+        return f"Row({', '.join(self.values)}; {len(self.troubles)} troubles)"
+
     def text(self, name: str) -> str:
         """Digits or text, bytes as upper-case hex digits; "" for none."""
         value = self.values.get(name)

@@ -18,7 +18,7 @@ INITIAL, IN, OUT = range(3)
 """States of a ride: nothing, entered or boarded, left or alighted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Tap:
     """A record of file 1E; codes are hex digits, see `names.TAPS` and `names.INDUSTRIES`."""
 
@@ -70,7 +70,7 @@ class Tap:
         return layout.build_row(layout.TRIPS, values | {"trip.city": layout.octets(self.city_code)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Stop:
     """One end of a ride; rail records know no operator, line and vehicle, and have longer station codes."""
 
@@ -84,7 +84,7 @@ class Stop:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Ride:
     """A record of file 1A.
 

@@ -26,6 +26,10 @@ class _Question(NamedTuple):
     digit: int
     data: bytes
 
+    def __repr__(self) -> str:
+        """Its digit and length; the bytes hold reader, PIN and passwords."""
+        return f"_Question({self.digit}, {len(self.data)} bytes)"
+
 
 class Conversation:
     """One connection's state: the digit, the question that is open, and what arrived but was not looked at.

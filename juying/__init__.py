@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from juying.errors import (
+    AccessRefused,
     CardError,
     CardRefused,
     DecodeError,
@@ -25,14 +26,19 @@ from juying.errors import (
 from juying.text import Text
 
 if TYPE_CHECKING:
+    from juying.card.access import Access as Access
+    from juying.card.administration import load_keys as load_keys
     from juying.card.contents import CardContents as CardContents
     from juying.card.monitor import ReaderMonitor as ReaderMonitor
     from juying.card.pcsc import open_card as open_card
     from juying.card.pcsc import readers as readers
+    from juying.card.psam import PsamKeys as PsamKeys
     from juying.card.ssc import CardData as CardData
     from juying.card.ssc import SscCard as SscCard
     from juying.card.trace import Recorder as Recorder
     from juying.card.trace import Replay as Replay
+    from juying.card.tunion import TransitCard as TransitCard
+    from juying.card.tunion import read_transit as read_transit
     from juying.card.virtual.card import VirtualCard as VirtualCard
     from juying.card.virtual.image import load_card as load_card
     from juying.card.virtual.image import save_card as save_card
@@ -62,8 +68,12 @@ if TYPE_CHECKING:
     from juying.credential.verify import Verdict as Verdict
     from juying.credential.verify import Verification as Verification
     from juying.credential.verify import verify as verify
+    from juying.crypto.keys import DemonstrationKeys as DemonstrationKeys
+    from juying.crypto.pkcs11 import Pkcs11Keys as Pkcs11Keys
+    from juying.crypto.pkcs11 import Pkcs11Signer as Pkcs11Signer
     from juying.crypto.signing import Algorithm as Algorithm
     from juying.crypto.signing import SoftwareSigner as SoftwareSigner
+    from juying.crypto.software_keys import SoftwareKeys as SoftwareKeys
     from juying.issuance.blanks import ReaderBlanks as ReaderBlanks
     from juying.issuance.blanks import VirtualBlanks as VirtualBlanks
     from juying.issuance.demo_keys import demonstration_keys as demonstration_keys
@@ -79,19 +89,30 @@ if TYPE_CHECKING:
     from juying.model import PermitCategory as PermitCategory
     from juying.model import Sex as Sex
     from juying.model import WorkPermit as WorkPermit
+    from juying.services.library.async_client import AsyncLibraryClient as AsyncLibraryClient
+    from juying.services.library.client import LibraryClient as LibraryClient
+    from juying.services.medical.client import AsyncNhsaClient as AsyncNhsaClient
+    from juying.services.medical.client import NhsaClient as NhsaClient
+    from juying.services.medical.till import Till as Till
     from juying.services.platform import verify_any as verify_any
+    from juying.services.presentation import Presentation as Presentation
     from juying.services.reading import Reading as Reading
     from juying.services.reading import read_card as read_card
+    from juying.terminal.interface import Terminal as Terminal
     from juying.wallet.store import Wallet as Wallet
 
 __version__ = "0.1.0"
 
 _MODULES = {
+    "juying.card.access": ("Access",),
+    "juying.card.administration": ("load_keys",),
     "juying.card.contents": ("CardContents",),
     "juying.card.monitor": ("ReaderMonitor",),
     "juying.card.pcsc": ("open_card", "readers"),
+    "juying.card.psam": ("PsamKeys",),
     "juying.card.ssc": ("CardData", "SscCard"),
     "juying.card.trace": ("Recorder", "Replay"),
+    "juying.card.tunion": ("read_transit", "TransitCard"),
     "juying.card.virtual.card": ("VirtualCard",),
     "juying.card.virtual.image": ("load_card", "save_card"),
     "juying.card.virtual.transport": ("LocalTransport",),
@@ -106,23 +127,33 @@ _MODULES = {
     "juying.credential.replay": ("MemoryReplayCache", "SharedReplayCache"),
     "juying.credential.sqlite_register": ("SqliteRegister",),
     "juying.credential.status": ("StatusLists",),
-    "juying.credential.trust": ("TrustList", "TrustedKey"),
+    "juying.credential.trust": ("TrustedKey", "TrustList"),
     "juying.credential.trust_store": ("TrustStore",),
     "juying.credential.verify": ("Verdict", "Verification", "verify"),
+    "juying.crypto.keys": ("DemonstrationKeys",),
+    "juying.crypto.pkcs11": ("Pkcs11Keys", "Pkcs11Signer"),
     "juying.crypto.signing": ("Algorithm", "SoftwareSigner"),
+    "juying.crypto.software_keys": ("SoftwareKeys",),
     "juying.issuance.blanks": ("ReaderBlanks", "VirtualBlanks"),
     "juying.issuance.demo_keys": ("demonstration_keys",),
     "juying.issuance.intake": ("Application", "read_applications"),
-    "juying.issuance.office": ("Office", "issue_card", "sign_permit"),
+    "juying.issuance.office": ("issue_card", "Office", "sign_permit"),
     "juying.issuance.run": ("issue_rows",),
     "juying.model": ("CardIdentity", "Employer", "Holder", "PermitCategory", "Sex", "WorkPermit"),
+    "juying.services.library.async_client": ("AsyncLibraryClient",),
+    "juying.services.library.client": ("LibraryClient",),
+    "juying.services.medical.client": ("AsyncNhsaClient", "NhsaClient"),
+    "juying.services.medical.till": ("Till",),
     "juying.services.platform": ("verify_any",),
-    "juying.services.reading": ("Reading", "read_card"),
+    "juying.services.presentation": ("Presentation",),
+    "juying.services.reading": ("read_card", "Reading"),
+    "juying.terminal.interface": ("Terminal",),
     "juying.wallet.store": ("Wallet",),
 }
 _LAZY = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "AccessRefused",
     "CardError",
     "CardRefused",
     "DecodeError",

@@ -49,13 +49,14 @@ class Debit:
 class Receipt:
     """A purchase that has happened; the operator's clearing wants ``tac`` (4 bytes).
 
-    ``verified`` says that the PSAM found MAC2 right, ``recovered`` that the proof was fetched later.
+    ``verified`` says whether the PSAM found MAC2 right, None when it could not be asked (it was pulled, or opened anew
+    since). ``recovered`` says that the proof was fetched later.
     """
 
     debit: Debit
     tac: bytes
     mac2: bytes
-    verified: bool
+    verified: bool | None
     recovered: bool = False
 
 
@@ -183,12 +184,12 @@ def _cache(card: Channel, rides: Sequence[Ride], tap: Tap) -> None:
     card.send(Command(0x80, UPDATE_CAPP, 0x00, _TRIPS_P2, tap.encode()), step="UPDATE CAPP DATA CACHE 1E")
 
 
-def _verified(psam: TransitPsam, mac2: bytes) -> bool:
+def _verified(psam: TransitPsam, mac2: bytes) -> bool | None:
     """Whether the PSAM accepts MAC2; the card is debited already, so nothing that goes wrong here may lose the TAC."""
     try:
         return psam.check(mac2)
     except CardError:
-        return False
+        return None
 
 
 def _is_of(record: Transaction, debit: Debit) -> bool:

@@ -87,6 +87,8 @@ _COLUMNS = (
     "balance, tac, mac2, verified"
 )
 
+_NO_PROOF = ("", "", False)
+
 
 class TapJournal:
     """The journal in an SQLite file that only its owner can read, or in memory; threads may share it.
@@ -135,14 +137,17 @@ class TapJournal:
                 row,
             )
 
-    def paid(self, receipt: Receipt) -> None:
-        """The purchase happened."""
-        proof = (receipt.tac.hex().upper(), receipt.mac2.hex().upper(), int(receipt.verified))
-        self._settle(receipt.debit, State.PAID, *proof)
-
-    def settle(self, debit: Debit, state: State) -> None:
-        """The purchase is UNPROVEN or LOST."""
-        self._settle(debit, state)
+    def settle(self, debit: Debit, state: State, receipt: Receipt | None = None) -> None:
+        """Write down what became of a purchase; with ``receipt`` its transaction code, also while it stays GREY."""
+        proof = (
+            (receipt.tac.hex().upper(), receipt.mac2.hex().upper(), bool(receipt.verified)) if receipt else _NO_PROOF
+        )
+        with self._change() as db:
+            db.execute(
+                "UPDATE tap SET state = ?, tac = ?, mac2 = ?, verified = ? "
+                "WHERE state = 'grey' AND serial = ? AND issuer = ?",
+                (state, *proof, *_card(debit)),
+            )
 
     def void(self, debit: Debit) -> None:
         """The purchase did not happen: forget it."""
@@ -165,14 +170,6 @@ class TapJournal:
     def __exit__(self, *_: object) -> None:
         """Close the file."""
         self.close()
-
-    def _settle(self, debit: Debit, state: State, tac: str = "", mac2: str = "", verified: int = 0) -> None:
-        with self._change() as db:
-            db.execute(
-                "UPDATE tap SET state = ?, tac = ?, mac2 = ?, verified = ? "
-                "WHERE state = 'grey' AND serial = ? AND issuer = ?",
-                (state, tac, mac2, verified, *_card(debit)),
-            )
 
     def _entries(self, where: str, *values: str) -> tuple[Entry, ...]:
         with self._change() as db:

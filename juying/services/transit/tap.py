@@ -109,7 +109,7 @@ class _Tap:
             self._journal.settle(debit, State.UNPROVEN)
             return State.UNPROVEN, None
         if receipt is not None:
-            self._journal.paid(receipt)
+            self._journal.settle(debit, State.PAID, receipt)
             return State.PAID, receipt
         state = self._from_the_log(debit)
         if state is None:
@@ -212,10 +212,17 @@ class _Tap:
             return self._refused(ruling, public, error)
         except KeyUseError as error:
             return self._decided(ruling, unknown(Step.PURCHASE, "algorithm", *error.text))
-        self._journal.paid(receipt)
+        if receipt.verified is None:  # the gate stays shut, and when the card comes back this is not taken again
+            self._journal.settle(receipt.debit, State.GREY, receipt)
+            text = (
+                "已扣款，但 PSAM 没有确认，请再次刷卡",
+                "the fare was taken, but the PSAM did not confirm it; tap again",
+            )
+            return self._decided(ruling, unknown(Step.PURCHASE, "unconfirmed", *text), receipt)
+        self._journal.settle(receipt.debit, State.PAID, receipt)
         if not receipt.verified:
             text = "已扣款，但卡片的 MAC2 不正确", "the fare was taken, but the card's MAC2 is wrong"
-            return self._decided(ruling, failed(Step.PURCHASE, "mac2", *text), receipt)
+            return self._decided(ruling, failed(Step.PURCHASE, "9302", *text), receipt)
         zh, en = f"{action.text.zh}，扣款 {yuan(fare)} 元", f"{action.text.en}, {yuan(fare)} yuan taken"
         if not opens(action, self._site.mode):
             zh, en = f"{zh}，请再次刷卡", f"{en}; tap again"

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from tests.secrets.marks import Kind
 
-PERSON = frozenset({Kind.PERSON, Kind.CARD_NUMBER})
+PERSON = frozenset({Kind.PERSON, Kind.PERMIT, Kind.CARD_NUMBER})
 NUMBER = frozenset({Kind.CARD_NUMBER})
-CREDENTIAL = frozenset({Kind.PERSON})
+CREDENTIAL = frozenset({Kind.PERSON, Kind.PERMIT})
+PERMIT = frozenset({Kind.PERMIT})
 
 
 class OnScreen(NamedTuple):
@@ -38,13 +39,17 @@ ON_SCREEN = (
     OnScreen("read", "out", PERSON, "the clerk asked to see what is on the card"),
     OnScreen("decode", "out", PERSON, "the clerk asked what these bytes, which he gave, mean"),
     OnScreen("verify", "out", CREDENTIAL, "the clerk asked what the credential says"),
-    OnScreen("wallet list", "out", CREDENTIAL, "the holder asked for the numbers of her own permits"),
+    OnScreen("wallet list", "out", CREDENTIAL, "the holder asked to see her own credentials"),
     OnScreen("wallet show", "out", CREDENTIAL, "this is the code that the holder shows"),
     OnScreen("scan --claims", "out", CREDENTIAL, "the option asks for what the credential says"),
     OnScreen("issue --dry-run", "out", PERSON, "the option asks for the commands, which are what the card gets"),
+    OnScreen("keys ceremony --split", "err", {Kind.KEY}, "each component to its holder, on a terminal, then wiped"),
     OnScreen("issue", "out", NUMBER, "the clerk has to find the card and its folder"),
     OnScreen("issue", "err", NUMBER, "the clerk is asked for the card with this number"),
-    OnScreen("credential revoke", "out", NUMBER, "what was revoked is named as the clerk named it"),
+    *(
+        OnScreen(f"credential {command}", "out", PERMIT, "the clerk has to see whose permits these are")
+        for command in ("revoke", "suspend", "resume", "status", "renew")
+    ),
     OnScreen("terminal call", "out", PERSON, "the program that called asked for what is on the card"),
 )
 
@@ -53,6 +58,9 @@ IN_FILE = (
     InFile("out*/*/credential*", CREDENTIAL, "the credential itself, for the holder"),
     InFile("out*/*/minimal*", CREDENTIAL, "the credential itself, for the holder"),
     InFile("out*/report.csv", NUMBER, "what became of each row, by card number"),
+    InFile("register.db*", PERMIT, "credentials are found by permit when they are revoked"),
+    InFile("faces/*.png", CREDENTIAL, "the face of the card, for the card printer"),
+    InFile("code.png", CREDENTIAL, "the code that the holder shows"),
     InFile("*.pdf", CREDENTIAL, "the codes of credentials, for printing"),
     InFile("photo.jpg", PERSON, "the photo that the clerk asked for"),
     InFile("wallet/credentials.txt", CREDENTIAL, "the holder's own credentials"),

@@ -29,6 +29,7 @@ class Kind(StrEnum):
 
     PERSON = "person"
     CARD_NUMBER = "card number"
+    PERMIT = "permit number"
     PIN = "PIN"
     PHRASE = "pass phrase or password"
     KEY = "key"
@@ -143,7 +144,8 @@ class Person:
         texts = {name: str(value) for name, value in self.row.items() if name in PERSONAL}
         names = texts.pop("name").split()
         born = texts.pop("birth_date")
-        marks = [Mark(Kind.PERSON, name, text=value) for name, value in texts.items()]
+        marks = [Mark(Kind.PERMIT, "permit_number", text=texts.pop("permit_number"))]
+        marks += [Mark(Kind.PERSON, name, text=value) for name, value in texts.items()]
         marks += [Mark(Kind.PERSON, "name", text=word) for word in names]
         marks += [Mark(Kind.PERSON, "birth_date", text=form) for form in (born, born.replace("-", ""))]
         marks.append(Mark(Kind.PERSON, "social_security_number", text=f"DEU000{texts['document_number']:0>12}"[:18]))

@@ -104,13 +104,29 @@ class Stage:
             act()
         self.watch.raised(caught.value)
 
-    def answers(self, *typed: str) -> None:
-        """Sit at a terminal and type these lines at its prompts."""
+    @contextmanager
+    def at_a_terminal(self, *typed: str) -> Iterator[None]:
+        """Sit at a terminal and type these lines at its prompts, which are shown as they are."""
         lines = iter(typed)
-        self.patch.setattr("typer.prompt", lambda *_, **__: next(lines))
-        self.patch.setattr("typer.confirm", lambda *_, **__: True)
-        for module in ("passwords", "key_ceremony", "options", "terminal"):
-            self.patch.setattr(f"juying.cli.{module}.at_a_terminal", lambda: True, raising=False)
+
+        def prompt(question: str, **settings: object) -> str:
+            sys.stderr.write(f"{question} [{settings.get('default', '')}]: ")
+            line = next(lines)
+            sys.stderr.write("\n" if settings.get("hide_input") else f"{line}\n")
+            return line
+
+        def confirm(question: str, **_: object) -> bool:
+            sys.stderr.write(f"{question}\n")
+            return True
+
+        self.watch.err.terminal = True
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("typer.prompt", prompt)
+            patch.setattr("typer.confirm", confirm)
+            for module in ("passwords", "key_ceremony", "options", "terminal", "library"):
+                patch.setattr(f"juying.cli.{module}.at_a_terminal", lambda: True)
+            yield
+        self.watch.err.terminal = False
 
     def clean(self, text: str) -> str:
         """A text for a message of the test: only if no mark is in it."""

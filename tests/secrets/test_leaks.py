@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.secrets import cards
+from tests.secrets import cards, keys
 from tests.secrets.stage import SCENARIOS, perform
 
-__all__ = ["cards"]
+__all__ = ["cards", "keys"]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

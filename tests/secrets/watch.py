@@ -27,8 +27,12 @@ from types import ModuleType, TracebackType
 from typing import Any, Self
 
 import pydantic
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.ciphers import algorithms
 
 import juying
+from juying.crypto.ceremony import ComponentFile
+from juying.crypto.key_set import StoredKey
 from juying.errors import JuyingError
 from tests.secrets.marks import Kind, Mark
 
@@ -103,13 +107,13 @@ class Watch:
         self._kept: list[object] = []
         self._counts: Counter[type] = Counter()
         self._stack = contextlib.ExitStack()
-        self._out, self._err = _stream(), _stream()
+        self.out, self.err = _stream(), _stream()
         self._busy = threading.local()
 
     def __enter__(self) -> Self:
         stack = self._stack
-        stack.enter_context(contextlib.redirect_stdout(self._out))
-        stack.enter_context(contextlib.redirect_stderr(self._err))
+        stack.enter_context(contextlib.redirect_stdout(self.out))
+        stack.enter_context(contextlib.redirect_stderr(self.err))
         recorder = Recorder()
         self.logged = recorder.lines
         stack.enter_context(_all_loggers(recorder))
@@ -123,9 +127,10 @@ class Watch:
             name = "__new__" if issubclass(kind, tuple) else "__init__"
             if name in vars(kind):
                 stack.enter_context(_wrapped(kind, name, self._made))
-        for where, name in (("block", "BlockKey"), ("key_set", "StoredKey"), ("ceremony", "ComponentFile")):
-            kind = getattr(importlib.import_module(f"juying.crypto.{where}"), name)
-            stack.enter_context(_wrapped(kind, "__init__", self._key_at_work))
+        for kind in (TripleDES, algorithms.SM4, algorithms.AES, algorithms.AES256):
+            stack.enter_context(_wrapped(kind, "__init__", lambda cipher: self._key_at_work(cipher.key)))
+        stack.enter_context(_wrapped(StoredKey, "__init__", lambda key: self._key_at_work(key.material)))
+        stack.enter_context(_wrapped(ComponentFile, "__init__", lambda file: self._key_at_work(file.component)))
         stack.enter_context(_audited(self._audit))
         return self
 
@@ -147,7 +152,7 @@ class Watch:
         """Run a command line whose output is its own."""
         self._take_printed()
         status = run()
-        outcome = Outcome(tuple(arguments), status, _taken(self._out), _taken(self._err))
+        outcome = Outcome(tuple(arguments), status, _taken(self.out), _taken(self.err))
         self.outcomes.append(outcome)
         self.snapshot()
         return outcome
@@ -174,7 +179,7 @@ class Watch:
     # What happens while it watches --------------------------------------------------------------------
 
     def _take_printed(self) -> None:
-        self.printed += [text for text in (_taken(self._out), _taken(self._err)) if text]
+        self.printed += [text for text in (_taken(self.out), _taken(self.err)) if text]
 
     def _made(self, thing: object) -> None:
         """An object of juying is there: how does it show itself?"""
@@ -190,11 +195,14 @@ class Watch:
         if not is_dataclass(thing) and not isinstance(thing, tuple):
             self._kept.append(thing)  # it may know more in the end
 
-    def _key_at_work(self, thing: Any) -> None:
-        for name in ("_key", "material", "component"):
-            key = bytes(getattr(thing, name, b""))[:32]
-            if len(set(key)) > 4:
-                self.keys[key[:16] if name == "_key" else key] = None
+    def _key_at_work(self, key: bytes | bytearray) -> None:
+        """Note a key; of single and two-key 3DES without what is repeated, of test keys (00 01 02 …) nothing."""
+        key = bytes(key)
+        for length in (8, 16):
+            if len(key) == 24 and key == (key[:length] * 3)[:24]:
+                key = key[:length]
+        if len(set(key)) > 4 and key[:8] != bytes((key[0] + step) % 256 for step in range(8)):
+            self.keys[key] = None
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if getattr(self._busy, "now", False):
@@ -290,8 +298,17 @@ def _all_loggers(handler: logging.Handler) -> Iterator[None]:
             logger.propagate, logger.disabled = propagate, disabled
 
 
-def _stream() -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
+class Screen(io.TextIOWrapper):
+    """A stream that may be a terminal."""
+
+    terminal = False
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def _stream() -> Screen:
+    return Screen(io.BytesIO(), "utf-8", write_through=True)
 
 
 def _taken(stream: io.TextIOWrapper) -> str:

@@ -21,6 +21,7 @@ from juying.card.refusal import (
     NO_CITY,
     NO_KEYS,
     NO_PIN,
+    OWN_KEYS,
     PURSE,
     lacking_key,
     refused_key,
@@ -29,7 +30,7 @@ from juying.card.refusal import (
 from juying.card.secure_messaging import SecureMessaging, get_challenge, with_secure_messaging
 from juying.card.status import OK, meaning
 from juying.codec.rules import DEBIT, KEY, MAC, PIN, AccessRule
-from juying.codec.spec import Key, Profile
+from juying.codec.spec import Key, KeyKind, Profile
 from juying.crypto.authentication import ORIGINAL_LENGTH, challenge_length
 from juying.crypto.block import Cipher
 from juying.crypto.keys import CardKey, DemonstrationKeys, Keys
@@ -46,7 +47,7 @@ _COST = {"key": 2, "mac": 1, "pin": 100}
 class Access:
     """What we can show to a card: ``keys``, and where the holder's PIN comes from.
 
-    Without ``keys`` a virtual card is shown the public demonstration keys, any other card none.
+    Without ``keys`` a virtual card that has the public demonstration keys is shown those, any other card none.
     """
 
     keys: Keys | None = None
@@ -54,6 +55,7 @@ class Access:
 
 
 _DEMONSTRATION = DemonstrationKeys()
+_QUESTION = bytes(16)
 
 
 class Grants:
@@ -72,6 +74,7 @@ class Grants:
         self._historical = historical_bytes(channel.transport.atr)
         virtual = is_virtual(self._historical)
         self._keys = access.keys if access.keys is not None or not virtual else _DEMONSTRATION
+        self._own_keys: bool | None = None if access.keys is None and virtual else False
         self._pin = access.pin
         self._entry: PinEntry | None = None
         self._known: dict[tuple[str, str], _Known | Text] = {}
@@ -202,8 +205,27 @@ class Grants:
             return error.text
         if not keys.has(key):
             return lacking_key(keys.title, city)
+        if self._own_keys is None:
+            self._own_keys = self._has_own_keys(city)
+        if self._own_keys:
+            return OWN_KEYS
         declared = self._profile.application(application).keys
         return _Known(keys, key, next(entry for entry in declared if entry.name == name))
+
+    def _has_own_keys(self, city: str) -> bool:
+        """Whether a virtual card was given other keys than the demonstration ones, with which we would lock it.
+
+        It is asked with INTERNAL AUTHENTICATE, which costs no try. A trace answers with zeros.
+        """
+        environment = self._profile.applications[0]
+        declared = environment.key_of(KeyKind.INTERNAL)
+        if declared is None:
+            return False
+        key = card_key(self._profile, environment.name, declared.name, historical=self._historical, city=city)
+        expected = _DEMONSTRATION.internal_answer(key, _QUESTION)
+        command = Command(0x00, INTERNAL_AUTHENTICATE, 0x00, 0x00, _QUESTION, len(expected))
+        answer = self._channel.transmit(command)
+        return answer.sw == OK and any(answer.data) and answer.data != expected
 
     # Showing -----------------------------------------------------------------------------------------
 

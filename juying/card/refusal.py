@@ -16,6 +16,9 @@ REFUSALS = frozenset({NOT_SATISFIED, BLOCKED, 0x6984, 0x6985, 0x6987, 0x6988, 0x
 
 NO_PIN = Text("没有给出个人密码", "no PIN was given")
 NO_KEYS = Text("没有给出密钥库", "no key store was given")
+OWN_KEYS = Text(
+    "这张虚拟卡的密钥不是演示密钥，没有给出密钥库", "this virtual card has keys of its own; no key store was given"
+)
 NO_CITY = Text("卡识别码中没有发卡城市，无法选用密钥", "the card identifier names no city: no key can be chosen")
 NEVER = Text("规格不允许此操作", "the profile does not allow it at all")
 NO_SEAL = Text("卡规格中没有此类密钥", "the profile has no such key")

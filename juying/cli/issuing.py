@@ -80,12 +80,6 @@ def issue(
     from juying.codec.profile import load_profile
     from juying.issuance.intake import read_applications
 
-    if reader is None and (keys or pin_file or ask_pin):
-        raise InputError(
-            "--keys、--pin-file、--ask-pin 用于读卡器中的卡，请加 --reader；虚拟卡用公开的演示密钥",
-            "--keys, --pin-file and --ask-pin are for cards in a reader: add --reader; virtual cards have the public "
-            "demonstration keys",
-        )
     layout = load_profile(profile)
     rows = read_applications(applications, today=datetime.now().astimezone().date())
     office = _office(key, trust, region, institution, throw_away=dry_run)
@@ -130,12 +124,12 @@ def _blanks(
 ) -> "Iterator[Blanks]":
     from juying.issuance.blanks import ReaderBlanks, VirtualBlanks
 
-    if reader is None:
-        yield VirtualBlanks(profile, region)
-        return
-    from juying.card.pcsc import find_reader
-
     with open_access(keys, pin_file, ask_pin) as access:
+        if reader is None:
+            yield VirtualBlanks(profile, region, access=access)
+            return
+        from juying.card.pcsc import find_reader
+
         yield ReaderBlanks(find_reader(reader), tell, access=access)
 
 

@@ -72,11 +72,19 @@ class TokenStore:
         key = find(self._token, name, kind=kind, city=city)
         return self._token.drop_previous(key.name, key.kind, key.city)
 
-    def make(self, wanted: Iterable[tuple[str, KeyKind, str]]) -> list[KeyInfo]:
-        """Fresh keys for every name, kind and city that has none yet."""
+    def make(self, wanted: Iterable[tuple[str, KeyKind, str]], before: Iterable[StoredKey] = ()) -> list[KeyInfo]:
+        """Fresh keys for every name, kind and city that has none yet.
+
+        The keys of ``before``, which are wiped here, become the versions before them.
+        """
         held = {key.identity for key in self._token}
+        for key in before:
+            if key.identity not in held:
+                self.add(key, new_version=False)
         return [
-            self._token.generate(name, kind, city=city) for name, kind, city in wanted if (name, kind, city) not in held
+            self._token.generate(name, kind, city=city, new_version=True)
+            for name, kind, city in wanted
+            if (name, kind, city) not in held
         ]
 
 

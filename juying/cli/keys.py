@@ -12,6 +12,7 @@ from juying.cli.commands import Commands
 from juying.cli.key_import import from_components, from_pem, from_wrapped
 from juying.cli.key_options import KeyStore, open_token, token_label
 from juying.cli.key_stores import Store, TokenStore, edit, read, store_name, with_material
+from juying.cli.key_transport import transport_keys
 from juying.cli.key_view import key_dict, show_keys
 from juying.cli.options import Json
 from juying.cli.output import Exit, print_json
@@ -70,6 +71,15 @@ def init(
         list[str] | None,
         typer.Option("--profile", metavar="NAME", help="卡规格，默认三代都有 / card profiles; default: all three"),
     ] = None,
+    transport: Annotated[
+        str | None,
+        typer.Option(
+            "--transport",
+            metavar="demo",
+            help="保存虚拟卡出厂的演示主密钥，使虚拟卡能装入新密钥 / keep the main key that virtual cards leave the "
+            "factory with: under it they take the new keys",
+        ),
+    ] = None,
     signing: Annotated[
         str | None,
         typer.Option("--signing", metavar="KIND", help="另造签名密钥 / a signing key too: ES256, ED25519, SM2"),
@@ -87,16 +97,19 @@ def init(
         if not kind.signs:
             raise InputError("这不是签名算法", "this is no algorithm for signing", where="--signing")
         wanted.append((signing_name, kind, ""))
+    before = transport_keys(transport, profile or PROFILES, city)
     named = store_name(keys)
     label = token_label(named)
     if label is not None:
         with open_token(label, writable=True) as token:
-            made: list[KeyInfo] = TokenStore(token).make(wanted)
+            made: list[KeyInfo] = TokenStore(token).make(wanted, before)
             _report(named, made, Text("令牌中新造的密钥", "keys made in the token"), as_json=json)
         return Exit.DONE
     from juying.crypto.key_file import KeyFile
 
-    with KeySet(StoredKey.generate(name, kind, city=where) for name, kind, where in wanted) as fresh:
+    with KeySet(before) as fresh:
+        for name, kind, where in wanted:
+            fresh.add(StoredKey.generate(name, kind, city=where), new_version=True)
         if Path(named).exists():
             raise InputError(
                 "文件已存在；已有的密钥不会被覆盖", "the file exists: keys are never overwritten", where=named

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Protocol
 
 from juying.card.access import Access
+from juying.card.administration import load_keys
 from juying.card.monitor import EventKind, ReaderMonitor
 from juying.card.pcsc import open_card
+from juying.card.ssc import SscCard
 from juying.card.transport import Transport
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.image import load_card, save_card
 from juying.card.virtual.transport import LocalTransport
 from juying.codec.spec import Profile
-from juying.errors import CardError, InputError
+from juying.crypto.keys import DemonstrationKeys
+from juying.errors import CardError, InputError, KeyUseError, StatusError
 from juying.text import Text
 
 CARD_FILE = "card.vcard"
@@ -36,22 +39,26 @@ class VirtualBlanks:
     """Virtual cards, each kept as ``card.vcard`` in its folder."""
 
     attempts = 1
-    access: Access | None = None
 
-    def __init__(self, profile: Profile, region: str) -> None:
-        """New cards have this profile and come from this region (6 digits)."""
+    def __init__(self, profile: Profile, region: str, *, access: Access | None = None) -> None:
+        """New cards have this profile and come from this region (6 digits).
+
+        They leave the factory with the demonstration keys, and get those of ``access`` where it has some.
+        """
         self.profile = profile
         self.region = region
+        self.access = access
 
     @contextmanager
     def card(self, folder: Path) -> Iterator[Transport]:
         """A card that is saved whatever happens to it, as a real one would keep what was written.
 
-        Raises `CardError` when the image cannot be read or written, because then it is the card that failed.
+        Raises `CardError` when the image cannot be read or written, because then it is the card that failed, and
+        `KeyUseError` when a new card cannot get the keys.
         """
         path = folder / CARD_FILE
         with _as_card_error():
-            card = load_card(path) if path.exists() else VirtualCard.blank(self.profile, region=self.region)
+            card = load_card(path) if path.exists() else self._blank()
         before = card.memory.changes
         try:
             with LocalTransport(card, name=str(path)) as transport:
@@ -60,6 +67,27 @@ class VirtualBlanks:
             if card.memory.changes != before:
                 with _as_card_error():
                     save_card(card, path)
+
+    def _blank(self) -> VirtualCard:
+        card = VirtualCard.blank(self.profile, region=self.region)
+        keys = self.access.keys if self.access is not None else None
+        if keys is None:
+            return card
+        with LocalTransport(card) as transport:
+            session = SscCard.open(transport, self.profile, Access(keys=keys))
+            if session.authenticate():  # they are the demonstration keys
+                return card
+            session.present(Access(keys=DemonstrationKeys()))
+            try:
+                load_keys(session, keys)
+            except StatusError as error:
+                raise KeyUseError(
+                    f"{keys.title.zh.rstrip()}的密钥装不进虚拟卡：库中须有演示主密钥作为上一版；"
+                    "请用 juying keys init --transport demo 建库",
+                    f"virtual cards do not take the keys of {keys.title.en}: it needs the demonstration main key as "
+                    "previous version; make it with: juying keys init --transport demo",
+                ) from error
+        return card
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from juying.crypto.keys import CardKey, DemonstrationKeys
 from juying.errors import KeyUseError
 from juying.text import Text
 
-VERIFY, AUTHENTICATE, CHALLENGE = 0x20, 0x82, 0x84
+VERIFY, AUTHENTICATE, CHALLENGE, INTERNAL = 0x20, 0x82, 0x84, 0x88
 
 
 class Ring(DemonstrationKeys):

@@ -23,7 +23,7 @@ from juying.codec.rules import access_rule
 from juying.codec.spec import File, FileKind, Profile
 from juying.errors import AccessRefused, CardRemoved, StatusError
 from tests.path.conftest import Insert
-from tests.path.keyring import AUTHENTICATE, CHALLENGE, VERIFY, Asked, Ring, Unplugged, pin
+from tests.path.keyring import AUTHENTICATE, CHALLENGE, INTERNAL, VERIFY, Asked, Ring, Unplugged, pin
 from tests.path.samples import EVERYTHING, PHOTO, PROFILES, blank, contents, memory_of, pristine, seal_of, with_file
 
 
@@ -385,12 +385,46 @@ def test_an_authentication_that_the_card_does_not_know_is_not_repeated(number: i
     """Number 5 is GET CHALLENGE, number 6 EXTERNAL AUTHENTICATE."""
     card = written()
     asked = Asked(WrongStatus(card, number, sw))
-    session = opened(asked)
+    session = opened(asked, Access(keys=Ring()))
     with pytest.raises(AccessRefused) as refused:
         session.read_record(session.profile.file("SSSE/EF05"), 7)
     assert asked.count(CHALLENGE) == 1
     assert asked.count(AUTHENTICATE) == number - 5
     assert f"{sw:04X}" in refused.value.text.en or "no such key" in refused.value.text.en
+
+
+def test_a_virtual_card_with_keys_of_its_own_is_not_locked_by_those_who_name_none() -> None:
+    """The demonstration keys that nobody asked for are not tried on it, however often it is read."""
+    card = written()
+    for secret in card.memory.keys.values():
+        secret.value[0] ^= 0x5A
+    for _ in range(20):
+        problems = opened(Asked(card)).read().problems
+    assert all("this virtual card has keys of its own; no key store was given" in one.text.en for one in problems)
+    assert {secret.tries for secret in card.memory.keys.values()} == {15}
+    asked = Asked(card)
+    with pytest.raises(AccessRefused, match="keys of its own"):
+        write_card(opened(asked), contents())
+    assert asked.count(INTERNAL) == 1
+    assert asked.count(AUTHENTICATE) == 0
+
+
+@pytest.mark.parametrize("sw", [0x6D00, 0x6A88])
+def test_a_card_that_cannot_prove_its_keys_gets_the_demonstration_keys_as_before(sw: int) -> None:
+    card = Asked(WrongStatus(written(), 5, sw))
+    assert opened(card).value("card.number") == "JYX000010"
+    assert (card.commands[4][1], card.answers[4]) == (INTERNAL, sw.to_bytes(2))
+
+
+def test_a_profile_without_an_internal_key_leaves_nothing_to_ask() -> None:
+    whole = pristine()
+    applications = tuple(
+        entry.model_copy(update={"keys": tuple(key for key in entry.keys if key.name != "IRK")})
+        for entry in whole.applications
+    )
+    card = Asked(written())
+    assert opened(card, profile=whole.model_copy(update={"applications": applications})).value("card.number")
+    assert card.count(INTERNAL) == 0
 
 
 def test_a_card_that_is_pulled_out_meanwhile_is_gone_and_not_refused() -> None:

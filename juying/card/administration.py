@@ -12,8 +12,10 @@ from juying.card.access import Access
 from juying.card.apdu import Command
 from juying.card.atr import historical_bytes
 from juying.card.card_keys import card_key
-from juying.card.refusal import NO_CITY
+from juying.card.pin import VERIFY
+from juying.card.refusal import BLOCKED, NO_CITY
 from juying.card.session import CardSession
+from juying.card.status import meaning, tries_left
 from juying.codec.security import KeyKind
 from juying.codec.spec import Key
 from juying.crypto.keys import CardKey, Keys
@@ -23,7 +25,17 @@ from juying.text import Text
 CARD_BLOCK, APPLICATION_UNBLOCK, APPLICATION_BLOCK, UNBLOCK_PIN, WRITE_KEY = 0x16, 0x18, 0x1E, 0x24, 0xD4
 _CLASS = 0x84
 _PIN_ID = 0x01
-_WRONG_MAC, _NO_APPLICATION = 0x6988, 0x6A82
+_WRONG_DATA, _WRONG_MAC, _NO_APPLICATION = 0x6A80, 0x6988, 0x6A82
+
+
+def pin_tries(card: CardSession) -> int:
+    """Wrong tries that the PIN has left; 0 when it is locked. Raises `StatusError` when the card does not tell."""
+    card.select(card.profile.applications[0].files[0])
+    sw = card.channel.transmit(Command(*VERIFY)).sw
+    left = tries_left(sw)
+    if left is None and sw != BLOCKED:
+        raise StatusError(sw, meaning(sw), where="VERIFY PIN")
+    return left or 0
 
 
 def reload_pin(card: CardSession, pin: str) -> None:
@@ -77,8 +89,8 @@ def load_keys(card: CardSession, new: Keys, *, progress: Callable[[int, int], No
     main key.
 
     ``progress`` is called with keys written and keys in all. Raises `CardRefused` for a card that names no city and
-    `KeyUseError` when ``new`` lacks a key, both before anything is written, and `AccessRefused` when the card
-    refuses. What the card was shown before no longer counts afterwards.
+    `KeyUseError` when ``new`` lacks a key or has another main key as previous version, all before anything is written,
+    and `AccessRefused` when the card refuses. What the card was shown before no longer counts afterwards.
     """
     if not card.city:
         raise CardRefused(*NO_CITY, where=card.channel.transport.name)
@@ -121,6 +133,14 @@ def _write_key(card: CardSession, application: str, key: Key, new: Keys, *, main
     try:
         card.office_command(application, KeyKind.MAIN, command, step=f"WRITE KEY {application}/{key.name}")
     except StatusError as error:
+        if error.sw == _WRONG_DATA:
+            raise KeyUseError(
+                f"卡片解不开新密钥：{new.title.zh.rstrip()}中 {under.name} 的上一版须是卡上现有的主密钥"
+                "（虚拟卡：juying keys init --transport demo）",
+                f"the card cannot decipher the new key: the previous version of {under.name} in {new.title.en} has to "
+                "be the main key that the card has now (virtual cards: juying keys init --transport demo)",
+                where=error.where,
+            ) from None
         if error.sw != _NO_APPLICATION or application == _environment(card):
             raise
         return False

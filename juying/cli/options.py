@@ -81,7 +81,7 @@ AskPin = Annotated[
 def open_access(keys: str | None, pin_file: Path | None, ask_pin: bool) -> "Iterator[Access | None]":
     """What the options (or JUYING_KEYS and JUYING_PIN) let us show to cards; None when they name nothing."""
     with open_keys(keys) as opened:
-        pin = _pin_source(pin_file, ask_pin)
+        pin = pin_source(pin_file, ask_pin)
         if opened is None and pin is None:
             yield None
             return
@@ -90,7 +90,8 @@ def open_access(keys: str | None, pin_file: Path | None, ask_pin: bool) -> "Iter
         yield Access(keys=opened, pin=pin)
 
 
-def _pin_source(pin_file: Path | None, ask_pin: bool) -> "PinSource | None":
+def pin_source(pin_file: Path | None, ask_pin: bool) -> "PinSource | None":
+    """Where the holder's PIN comes from: the file, a prompt or the keypad, else JUYING_PIN; None when it is not set."""
     if pin_file is not None and ask_pin:
         raise InputError("--pin-file 和 --ask-pin 只能用一个", "--pin-file and --ask-pin exclude each other")
     if pin_file is not None:

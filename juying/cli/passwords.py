@@ -12,6 +12,7 @@ from juying.text import Text
 PASSWORD = "JUYING_KEY_PASSWORD"  # noqa: S105 - the name of the variable
 KEYS_PASSPHRASE = "JUYING_KEYS_PASSPHRASE"  # noqa: S105
 TOKEN_PIN = "JUYING_TOKEN_PIN"  # noqa: S105
+NEW_PIN = "JUYING_NEW_PIN"
 
 _LONGEST = 1024
 
@@ -53,6 +54,11 @@ def keys_pass_phrase(store: str, file: Path | None = None, *, new: bool = False)
 def token_pin(label: str) -> str:
     """The PIN of a PKCS#11 token. Raises InputError."""
     return _secret(TOKEN_PIN, Text("令牌 PIN", "PIN of the token"), label, None)
+
+
+def new_pin(file: Path | None = None) -> str:
+    """A new PIN for a card; at a prompt it is asked for twice. Raises InputError."""
+    return _secret(NEW_PIN, Text("新密码", "new PIN"), "PIN", file, twice=True)
 
 
 def _secret(variable: str, title: Text, where: str, file: Path | None, *, twice: bool = False) -> str:

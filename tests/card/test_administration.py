@@ -1,6 +1,7 @@
 """What the office does to a card: PIN, blocking, keys; wherever the card is torn, doing it again finishes it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from juying.card.administration import (
     block_application,
     block_card,
     load_keys,
+    pin_tries,
     reload_pin,
     unblock_application,
     unblock_pin,
@@ -89,6 +91,24 @@ def test_unblocking_gives_the_tries_back_and_keeps_the_pin(card: VirtualCard) ->
     unblock_pin(ssc)
     assert tries_left(ssc) == 0x63C0 | card.profile.security.pin_tries
     assert ssc.channel.transmit(verify("123456")).sw == 0x9000
+
+
+def test_the_tries_of_a_pin_are_told_and_cost_none(card: VirtualCard) -> None:
+    ssc = session(card)
+    limit = card.profile.security.pin_tries
+    assert pin_tries(ssc) == pin_tries(ssc) == limit
+    for left in range(limit - 1, -1, -1):
+        ssc.channel.transmit(verify("000000"))
+        assert pin_tries(ssc) == left
+
+
+def test_a_card_that_does_not_tell_its_tries_is_an_error(card: VirtualCard) -> None:
+    ssc = session(card)
+    pin_tries(ssc)
+    ssc.channel.transmit(verify("123456"))
+    with pytest.raises(StatusError) as caught:
+        pin_tries(ssc)
+    assert (caught.value.sw, caught.value.where) == (0x9000, "VERIFY PIN")
 
 
 def test_a_blocked_application_works_again_after_unblocking(card: VirtualCard) -> None:
@@ -197,6 +217,19 @@ def test_a_store_that_lacks_a_key_changes_nothing(card: VirtualCard) -> None:
     with pytest.raises(KeyUseError, match="lacks SSSE/IRK and 0 more"):
         load_keys(session(card), OfficeKeys(lacking="SSSE/IRK"))
     assert card.memory.changes == changes
+
+
+def test_a_store_that_has_another_main_key_as_previous_one_changes_nothing(card: VirtualCard) -> None:
+    class Strangers(OfficeKeys):
+        def _city_key(self, key: CardKey) -> bytearray | None:
+            return super()._city_key(replace(key, previous=False))
+
+    before = {name: bytes(secret.value) for name, secret in card.memory.keys.items()}
+    with pytest.raises(
+        KeyUseError, match="the previous version of SSSE/MK in the office's keys has to be the main key"
+    ):
+        load_keys(session(card), Strangers())
+    assert {name: bytes(secret.value) for name, secret in card.memory.keys.items()} == before
 
 
 def test_a_card_that_names_no_city_gets_no_keys(card: VirtualCard) -> None:

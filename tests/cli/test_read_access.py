@@ -8,7 +8,6 @@ from juying.card.pin_pad import PLEASE, PinPad
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.image import load_card, save_card
 from tests.cli.conftest import Juying
-from tests.cli.desk import applicant, sheet
 from tests.cli.test_read import CARD, pin_file, virtual
 
 PIN, WRONG = "123456", "654321"
@@ -116,10 +115,3 @@ def test_nobody_to_ask_and_nonsense_are_bad_use(real: Path, juying: Juying) -> N
     assert (done.status, "6 digits" in done.err) == (2, True)
     done = juying("read", "--virtual", real, "--pin-file", pin_file(PIN), "--ask-pin")
     assert (done.status, "exclude each other" in done.err) == (2, True)
-
-
-@pytest.mark.parametrize("option", [("--keys", "demo"), ("--pin-file", "pin.txt"), ("--ask-pin",)])
-def test_virtual_cards_are_issued_with_their_own_keys(option: tuple[str, ...], juying: Juying) -> None:
-    done = juying("issue", sheet(applicant()), *option)
-    assert (done.status, "add --reader" in done.err) == (2, True)
-    assert not Path("build").exists()

@@ -425,6 +425,7 @@ def test_without_a_site_a_card_can_be_refused_but_never_let_pass() -> None:
     }
     assert (good.action, good.verdict.service, good.verdict.evidence["action"]) == (None, "transit", None)
     assert said(good, "origin") == (UNKNOWN, "no-site")
+    assert (said(good, "record"), said(good, "trip")) == ((SKIPPED, "no-site"), (SKIPPED, "no-site"))
     for changes in ({"blocked": True}, {"interoperable": False}, {"kind": 9}, {"balance_fen": 0}):
         assert rule(card(**changes), None, now=NOW).verdict.decision is Decision.INELIGIBLE
     assert said(rule(card(balance_fen=500_001), None, now=NOW), "plausibility") == (FAIL, "balance")

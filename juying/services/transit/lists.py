@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import islice
+from operator import eq
 from pathlib import Path
 from typing import Self
 
@@ -139,9 +141,12 @@ class BlackList:
         """
         data = _read(path, MAX_BLACK)
         numbers = data.splitlines()
-        if not all(len(number) == NUMBER for number in numbers) or not b"".join(numbers).isdigit():
+        if set(map(len, numbers)) != {NUMBER} or not b"".join(numbers).isdigit():
             numbers = list(_numbers(data, path))
-        return cls(b"".join(sorted(set(numbers))))
+        numbers.sort()  # takes next to no time where they are in order
+        if any(map(eq, numbers, islice(numbers, 1, None))):
+            numbers = sorted(set(numbers))
+        return cls(b"".join(numbers))
 
     def __contains__(self, number: str) -> bool:
         """Whether the card with this number is on the list."""

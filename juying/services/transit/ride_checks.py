@@ -78,12 +78,10 @@ def check_journey(card: TransitCard, site: Site | None, moment: datetime) -> Jou
     """Checks 10 to 12. ``moment`` is the time in China, naive as on cards."""
     mode = site.mode if site else None
     if site is None or mode is None or mode.record is None:
-        none = "本站不用 1A 记录", "no record of file 1A is used here"
-        checks = (
-            _order(card, None, Trip.NONE, moment),
-            skipped(Step.RECORD, "unused", *none),
-            skipped(Step.TRIP, "unused", *none),
-        )
+        none = ("unused", "本站不用 1A 记录", "no record of file 1A is used here")
+        if site is None:
+            none = ("no-site", "没有配置本站（[transit]）", "no site is configured ([transit])")
+        checks = (_order(card, None, Trip.NONE, moment), skipped(Step.RECORD, *none), skipped(Step.TRIP, *none))
         return Journey(checks, None, Action.FLAT if site else None)
     record, ride = _record(card, site, mode.record)
     if record.outcome is not Outcome.PASS:

@@ -22,7 +22,7 @@ from juying.services.transit.journal import Entry, State, TapJournal
 from juying.services.transit.records import ride_record, tap_record
 from juying.services.transit.ride_checks import Action
 from juying.services.transit.site import Site
-from juying.services.verdict import Check, Decision, Verdict
+from juying.services.verdict import Check, Verdict
 
 _DEBIT = "DEBIT"
 """The step of a purchase that takes the money."""
@@ -92,9 +92,10 @@ class _Tap:
             if state in (State.PAID, State.UNPROVEN) and self._is_same_tap(entry):
                 return self._resumed(entry, receipt)
         ruling = rule(self._seen, self._site, now=self._now)
-        if public is None or ruling.verdict.decision is not Decision.ELIGIBLE:
-            return Passage(verdict=ruling.verdict, action=ruling.action, locked=self._lock(ruling, public))
-        return self._buy(ruling, public)
+        action, fare = ruling.action, ruling.fare_fen
+        if public is None or action is None or fare is None or not ruling.verdict.eligible:
+            return Passage(verdict=ruling.verdict, action=action, locked=self._lock(ruling, public))
+        return self._buy(ruling, action, fare, public)
 
     # An interrupted tap ------------------------------------------------------------------------------
 
@@ -182,10 +183,7 @@ class _Tap:
             return False
         return True
 
-    def _buy(self, ruling: Ruling, public: PublicData) -> Passage:
-        action, fare = ruling.action, ruling.fare_fen
-        if action is None or fare is None:  # an eligible card of a site with a fare policy has both
-            return Passage(verdict=ruling.verdict)
+    def _buy(self, ruling: Ruling, action: Action, fare: int, public: PublicData) -> Passage:
         terminal, left = self._psam.terminal, (self._seen.balance_fen or 0) - fare
         ride = ride_record(
             self._site,

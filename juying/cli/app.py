@@ -23,6 +23,7 @@ from juying.cli import (
     scan,
     status_lists,
     terminal,
+    transit,
     trust,
     virtual,
     wallet,
@@ -54,6 +55,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(library.app, name="library")
 app.add_typer(medical.app, name="medical")
 app.add_typer(terminal.app, name="terminal")
+app.add_typer(transit.app, name="transit")
 
 
 def _show_version(wanted: bool) -> None:

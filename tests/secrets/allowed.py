@@ -61,6 +61,7 @@ IN_FILE = (
     InFile("register.db*", PERMIT, "credentials are found by permit when they are revoked"),
     InFile("faces/*.png", CREDENTIAL, "the face of the card, for the card printer"),
     InFile("code.png", CREDENTIAL, "the code that the holder shows"),
+    InFile("journal.db*", PERSON, "the bills, which have to be finished after a crash"),
     InFile("*.pdf", CREDENTIAL, "the codes of credentials, for printing"),
     InFile("photo.jpg", PERSON, "the photo that the clerk asked for"),
     InFile("wallet/credentials.txt", CREDENTIAL, "the holder's own credentials"),

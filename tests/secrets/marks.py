@@ -75,7 +75,9 @@ class Mark:
     def squeezed(self) -> frozenset[str]:
         """What is looked for in text from which everything but letters and digits was taken."""
         return frozenset(
-            form for form in {squeeze(self.text), *(raw.hex() for raw in self.bytes_forms)} if len(form) > 7
+            form
+            for form in {squeeze(self.text), *(raw.hex() for raw in self.bytes_forms)}
+            if len(form) > (7 if form.isascii() else 2)
         )
 
     @property

@@ -183,7 +183,7 @@ def _place(text: str, marks: list[Mark]) -> str:
     for mark in marks:
         if mark.text:
             text = text.replace(mark.text, f"<{mark.title}>")
-    return re.sub(r"0x[0-9a-f]+|[0-9]+", "#", text)
+    return "(the value)" if found(marks, text) else re.sub(r"0x[0-9a-f]+|[0-9]+", "#", text)
 
 
 def _in_files(watch: Watch, marks: list[Mark]) -> Iterator[Leak]:

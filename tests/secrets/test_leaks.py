@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.secrets import cards, keys
+from tests.secrets import cards, keys, services
 from tests.secrets.stage import SCENARIOS, perform
 
-__all__ = ["cards", "keys"]
+__all__ = ["cards", "keys", "services"]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

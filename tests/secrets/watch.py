@@ -36,7 +36,7 @@ from juying.crypto.key_set import StoredKey
 from juying.errors import JuyingError
 from tests.secrets.marks import Kind, Mark
 
-MOST_REPRS = 400
+MOST_REPRS = 20_000
 """Of one class; what comes after has been seen often enough."""
 
 

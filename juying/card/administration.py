@@ -135,7 +135,7 @@ def _write_key(card: CardSession, application: str, key: Key, new: Keys, *, main
     except StatusError as error:
         if error.sw == _WRONG_DATA:
             raise KeyUseError(
-                f"卡片解不开新密钥：{new.title.zh.rstrip()}中 {under.name} 的上一版须是卡上现有的主密钥"
+                f"卡片解不开新密钥：{new.title.zh}中 {under.name} 的上一版须是卡上现有的主密钥"
                 "（虚拟卡：juying keys init --transport demo）",
                 f"the card cannot decipher the new key: the previous version of {under.name} in {new.title.en} has to "
                 "be the main key that the card has now (virtual cards: juying keys init --transport demo)",

@@ -76,7 +76,7 @@ class PermitSeal:
             return before
         title = self.keys.title
         raise DecodeError(
-            f"密封的许可无法打开：所用密钥不是{title.zh.rstrip()}中城市 {self.key.city} 的 {self.key.name}，"
+            f"密封的许可无法打开：所用密钥不是{title.zh}中城市 {self.key.city} 的 {self.key.name}，"
             "或许可是从另一张卡复制来的",
             f"the sealed permit does not open: its key is not {self.key.name} of {title.en} for city {self.key.city}, "
             "or the permit was copied from another card",

@@ -229,6 +229,14 @@ def test_a_dry_run_lists_the_commands_and_writes_nothing(juying: Juying, home: P
     assert "missing" in wrong["errors"][0]
 
 
+@pytest.mark.parametrize(("profile", "form"), [("ssc-v1", None), ("ssc-v2", 1), ("ssc-v3", 1)])
+def test_a_dry_run_seals_the_permit_for_a_blank_card(profile: str, form: int | None, juying: Juying) -> None:
+    done = juying("issue", sheet(applicant(0)), "--dry-run", "--profile", profile, "--json")
+    commands = [bytes.fromhex(one["command"]) for one in done.document["rows"][0]["commands"]]
+    headers = [command for command in commands if command[1] == 0xD6 and command[5:7] == b"JY"]
+    assert [header[8] for header in headers] == ([] if form is None else [form])
+
+
 def test_a_dry_run_for_people(juying: Juying) -> None:
     done = juying("issue", sheet(applicant(0), applicant(1, position="")), "--dry-run")
     assert done.status == 1

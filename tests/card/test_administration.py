@@ -1,4 +1,4 @@
-"""What the office does to a card: PIN, blocking, keys; wherever the card is torn, doing it again finishes it."""
+"""What the office does to a card: PIN, blocking, keys. Torn cards are in tests/path/test_torn_points.py."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,11 +19,10 @@ from juying.card.apdu import Command
 from juying.card.session import CardSession
 from juying.card.ssc import SscCard
 from juying.card.virtual.card import Card, Lifecycle, VirtualCard
-from juying.card.virtual.faults import Fault, TearAfterByte, TearAfterCommand
 from juying.card.virtual.transport import LocalTransport
-from juying.codec.profile import Profile, load_profile
+from juying.codec.profile import load_profile
 from juying.crypto.keys import CardKey, DemonstrationKeys, Keys, RawKeys
-from juying.errors import AccessRefused, CardRefused, CardRemoved, FieldError, InputError, KeyUseError, StatusError
+from juying.errors import AccessRefused, CardRefused, FieldError, InputError, KeyUseError, StatusError
 from juying.text import Text
 
 PROFILES = ("ssc-v1", "ssc-v2", "ssc-v3")
@@ -249,44 +248,3 @@ def test_a_card_with_other_keys_is_left_alone(card: VirtualCard) -> None:
     with pytest.raises(AccessRefused):
         load_keys(session(card), DemonstrationKeys())
     assert has_keys(card, OfficeKeys())
-
-
-def finish(card: VirtualCard) -> None:
-    """Do it again, as the clerk would."""
-    load_keys(session(card), OfficeKeys())
-    ssc = session(card)
-    assert ssc.authenticate() is False
-    ssc.present(Access(OfficeKeys()))
-    assert ssc.authenticate() is True
-    unblock_pin(ssc)
-
-
-def tear_everywhere(profile: Profile, tear: Callable[[VirtualCard, int], Fault]) -> int:
-    """Tear a key load at every point and finish it each time; the number of points."""
-    points = 0
-    while True:
-        card = VirtualCard.blank(profile)
-        try:
-            load_keys(
-                SscCard.open(LocalTransport(tear(card, points)), profile, Access(DemonstrationKeys())), OfficeKeys()
-            )
-        except CardRemoved:
-            finish(card)
-            points += 1
-            continue
-        return points
-
-
-@pytest.mark.parametrize("name", PROFILES)
-def test_torn_after_any_command_a_key_load_is_finished_by_doing_it_again(name: str) -> None:
-    profile = load_profile(name)
-    keys = sum(key.on_card for application in profile.applications for key in application.keys)
-    assert tear_everywhere(profile, TearAfterCommand) > 2 * keys
-
-
-@pytest.mark.parametrize("name", ["ssc-v2", "ssc-v3"])
-def test_torn_after_any_byte_a_key_load_is_finished_by_doing_it_again(name: str) -> None:
-    whole = load_profile(name)
-    profile = whole.model_copy(update={"applications": whole.applications[:1]})  # seven keys are as good as sixty
-    keys = sum(key.on_card for key in profile.applications[0].keys)
-    assert tear_everywhere(profile, TearAfterByte) > 16 * keys

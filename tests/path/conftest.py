@@ -1,5 +1,6 @@
 """Every test with ``insert`` runs twice: on a card in process, and on the same card in a PC/SC reader."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import SimpleNamespace
@@ -80,3 +81,21 @@ def insert(request: pytest.FixtureRequest) -> Insert:
 def same_nonce(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seal with a nonce that is always the same, so that what is sealed can be compared byte by byte."""
     monkeypatch.setattr("juying.crypto.seal.secrets", SimpleNamespace(token_bytes=bytes))
+
+
+TORN: pytest.StashKey[Counter[tuple[str, str]]] = pytest.StashKey()
+
+
+@pytest.fixture
+def torn_points(request: pytest.FixtureRequest) -> Counter[tuple[str, str]]:
+    """Where cards were torn out: how often in what, by command or byte. It is printed at the end of the run."""
+    return request.config.stash.setdefault(TORN, Counter())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    points = config.stash.get(TORN, Counter())
+    if not points:
+        return
+    terminalreporter.write_sep("=", f"{points.total()} tear points, all readable and finished")
+    for what in dict.fromkeys(what for what, _ in points):
+        terminalreporter.write_line(f"{what}: {points[what, 'command']} commands, {points[what, 'byte']} bytes")

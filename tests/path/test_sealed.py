@@ -11,7 +11,7 @@ from juying.card.permit_seal import PermitSeal
 from juying.card.psam import PsamKeys
 from juying.card.ssc import SscCard
 from juying.card.virtual.card import VirtualCard
-from juying.card.virtual.faults import Fault, TearAfterByte, TearAfterCommand
+from juying.card.virtual.faults import Fault
 from juying.card.virtual.psam import VirtualPsam
 from juying.card.virtual.transport import LocalTransport
 from juying.card.writer import CardState, plan, write_card
@@ -19,7 +19,7 @@ from juying.codec.permit_slots import Form, PermitSlot, encode_slot
 from juying.codec.profile import load_profile
 from juying.codec.spec import KeyKind, Profile
 from juying.crypto.keys import CardKey, DemonstrationKeys
-from juying.errors import AccessRefused, CardRefused, CardRemoved, DecodeError, InputError, KeyUseError
+from juying.errors import AccessRefused, CardRefused, DecodeError, InputError, KeyUseError
 from tests.path.conftest import Insert
 from tests.path.keyring import Asked, Ring
 from tests.path.samples import RECORD, RENEWED, blank, contents, layout, memory_of, permit_on, seal_of
@@ -323,44 +323,6 @@ def test_when_permits_become_open_everybody_reads_them() -> None:
     live = session(card, Ring(set())).read().permit
     assert live is not None
     assert (live.form, live.key_reference, live.record) == (Form.OPEN, 0, RECORD)
-
-
-def test_torn_after_any_byte_of_becoming_sealed_the_permit_is_there_and_the_next_run_finishes() -> None:
-    """Also in the middle of wiping the open one, of which nothing may be left in the end."""
-    count = 0
-    while True:
-        card = written("ssc-v3", RECORD, RENEWED, form="open")
-        try:
-            write_card(session(TearAfterByte(card, count)), contents(RENEWED))
-            break
-        except CardRemoved:
-            count += 1
-        card.memory.budget = None
-        assert permit_on(session(card)) == RENEWED, f"torn after byte {count}"
-        write_card(session(card), contents(RENEWED))
-        assert permit_on(session(card)) == RENEWED
-        assert not shows(card, RECORD), f"torn after byte {count}"
-        assert not shows(card, RENEWED), f"torn after byte {count}"
-    assert count >= 444 + 592
-
-
-@pytest.mark.parametrize("profile", SEALED)
-def test_torn_after_any_command_of_a_renewal_there_is_the_old_or_the_new_permit(profile: str) -> None:
-    commands, seen = 0, []
-    while True:
-        card = written(profile)
-        try:
-            write_card(session(TearAfterCommand(card, commands)), contents(RENEWED))
-            break
-        except CardRemoved:
-            commands += 1
-        seen.append(permit_on(session(card)))
-        write_card(session(card), contents(RENEWED))
-        assert permit_on(session(card)) == RENEWED, f"torn after command {commands}"
-    late = seen.index(RENEWED)
-    assert set(seen[:late]) == {RECORD}
-    assert set(seen[late:]) == {RENEWED}
-    assert len(seen) - late > 10, "what comes after the last write is reading back"
 
 
 def test_opening_asks_the_card_for_nothing_that_was_not_read_anyway() -> None:

@@ -7,13 +7,13 @@ import pytest
 from juying.card.contents import CardContents
 from juying.card.ssc import SscCard
 from juying.card.virtual.card import Lifecycle, VirtualCard
-from juying.card.virtual.faults import Fault, TearAfterByte, TearAfterCommand, WrongStatus
+from juying.card.virtual.faults import Fault, WrongStatus
 from juying.card.virtual.transport import LocalTransport
 from juying.card.writer import plan, write_card
 from juying.codec.permit_slots import slot_files
 from juying.codec.profile import load_profile
 from juying.codec.spec import File
-from juying.errors import CardRefused, CardRemoved, InputError, ReadBackError, StatusError
+from juying.errors import CardRefused, InputError, ReadBackError, StatusError
 from juying.model import CardIdentity, Holder
 from tests import people
 from tests.path.conftest import Insert
@@ -195,83 +195,6 @@ def test_the_plan_of_a_blank_card_is_a_pure_function(form: str) -> None:
     wanted, seal = contents(photo=PHOTO), seal_of("ssc-v2")
     first, second = (plan(layout("ssc-v2", form), wanted, seal=seal) for _ in range(2))
     assert [write.command.encode() for write in first.writes] == [write.command.encode() for write in second.writes]
-
-
-def _written_bytes(card: VirtualCard, wanted: CardContents) -> int:
-    return sum(len(write.data) for write in plan(card.profile, wanted, seal=seal_of(card.profile.name)).writes)
-
-
-@pytest.mark.usefixtures("same_nonce")
-@pytest.mark.parametrize("profile", ["ssc-v2", "ssc-v3"])
-def test_a_card_torn_out_after_any_command_is_finished_by_writing_again(profile: str) -> None:
-    wanted = contents()
-    whole = blank(profile)
-    with LocalTransport(whole) as transport:
-        write_card(SscCard.open(transport), wanted)
-    commands = 0
-    while True:
-        card = blank(profile)
-        torn = TearAfterCommand(card, commands)
-        try:
-            with LocalTransport(torn) as transport:
-                write_card(SscCard.open(transport), wanted)
-            break
-        except CardRemoved:
-            commands += 1
-        with LocalTransport(card) as transport:
-            write_card(SscCard.open(transport), wanted)
-        assert memory_of(card) == memory_of(whole), f"torn after command {commands}"
-    assert commands > 60
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("profile", ["ssc-v2", "ssc-v3"])
-def test_a_renewal_torn_after_any_byte_leaves_the_old_or_the_new_permit(profile: str, form: str) -> None:
-    old, new, layout_of_card = contents(), contents(RENEWED), layout(profile, form)
-    count, seen = 0, []
-    while True:
-        card = blank(profile)
-        with LocalTransport(card) as transport:
-            write_card(SscCard.open(transport, layout_of_card), old)
-        torn = TearAfterByte(card, count)
-        try:
-            with LocalTransport(torn) as transport:
-                write_card(SscCard.open(transport, layout_of_card), new)
-            finished = True
-        except CardRemoved:
-            finished = False
-        card.memory.budget = None
-        with LocalTransport(card) as transport:
-            session = SscCard.open(transport, layout_of_card)
-            data = session.read()
-            assert data.permit is not None, f"no permit when torn after byte {count}"
-            assert not data.problems
-            seen.append(session.open_permit(data.permit))
-            write_card(session, new)
-            assert permit_on(session) == RENEWED
-        if finished:
-            break
-        count += 1
-    late = seen.index(RENEWED)
-    assert set(seen[:late]) == {RECORD}
-    assert set(seen[late:]) == {RENEWED}, "the new permit counts from its last byte on"
-    assert late > len(RENEWED), "it was torn inside of it"
-
-
-@pytest.mark.usefixtures("same_nonce")
-def test_a_first_writing_torn_after_any_byte_is_finished_later() -> None:
-    wanted = contents()
-    whole = blank("ssc-v3")
-    with LocalTransport(whole) as transport:
-        write_card(SscCard.open(transport), wanted)
-    for count in range(_written_bytes(whole, wanted)):
-        card = blank("ssc-v3")
-        with LocalTransport(TearAfterByte(card, count)) as transport, pytest.raises(CardRemoved):
-            write_card(SscCard.open(transport), wanted)
-        assert card.state is Lifecycle.BLANK or count > _written_bytes(whole, wanted) - 12
-        with LocalTransport(card) as transport:
-            write_card(SscCard.open(transport), wanted)
-        assert memory_of(card) == memory_of(whole), f"torn after byte {count}"
 
 
 class _Forgets(Fault):

@@ -9,6 +9,7 @@ from typer.main import get_command
 from juying import __version__
 from juying.cli import (
     card_faces,
+    card_office,
     cards,
     check,
     credentials,
@@ -52,6 +53,7 @@ app.add_typer(credentials.app, name="credential")
 app.add_typer(trust.app, name="trust")
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(keys.app, name="keys")
+app.add_typer(card_office.app, name="card")
 app.add_typer(library.app, name="library")
 app.add_typer(medical.app, name="medical")
 app.add_typer(terminal.app, name="terminal")

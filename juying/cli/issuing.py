@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from juying.cli.key_options import SigningKey, signer_from
 from juying.cli.options import AskPin, Json, KeyStore, PinFile, load_trust, open_access
 from juying.cli.output import DEMONSTRATION, Exit, console, print_json, tell
 from juying.errors import InputError
@@ -19,6 +20,7 @@ from juying.errors import InputError
 if TYPE_CHECKING:
     from juying.codec.spec import Profile
     from juying.credential.sqlite_register import SqliteRegister
+    from juying.crypto.signing import Signer
     from juying.issuance.blanks import Blanks
     from juying.issuance.intake import Row
     from juying.issuance.office import Office
@@ -69,6 +71,7 @@ def issue(
         ),
     ] = None,
     keys: KeyStore = None,
+    signing_key: SigningKey = None,
     pin_file: PinFile = None,
     ask_pin: AskPin = False,
     dry_run: Annotated[
@@ -82,13 +85,31 @@ def issue(
 
     layout = load_profile(profile)
     rows = read_applications(applications, today=datetime.now().astimezone().date())
-    office = _office(key, trust, region, institution, throw_away=dry_run)
-    if dry_run:
-        from juying.cli.dry_run import show_commands
+    with _signer(key, keys, signing_key) as signer:
+        office = _office(signer, trust, region, institution, throw_away=dry_run)
+        if dry_run:
+            from juying.cli.dry_run import show_commands
 
-        return show_commands(office, rows, layout, out, prefix, as_json=json)
-    with _register(register) as opened, _blanks(layout, region, reader, keys, pin_file, ask_pin) as blanks:
-        return _issue(replace(office, register=opened), rows, out, blanks, prefix, as_json=json)
+            return show_commands(office, rows, layout, out, prefix, as_json=json)
+        with _register(register) as opened, _blanks(layout, region, reader, keys, pin_file, ask_pin) as blanks:
+            return _issue(replace(office, register=opened), rows, out, blanks, prefix, as_json=json)
+
+
+@contextmanager
+def _signer(key: Path | None, keys: str | None, name: str | None) -> "Iterator[Signer | None]":
+    """The issuing key from a PEM file, or by name from a key file or token; None when neither is given."""
+    if key is not None and name is not None:
+        raise InputError("--key 和 --signing-key 只能用一个", "--key and --signing-key exclude each other")
+    if name is not None:
+        with signer_from(keys, name) as signer:
+            yield signer
+    elif key is not None:
+        from juying.cli.passwords import key_password
+        from juying.crypto.signing import SoftwareSigner
+
+        yield SoftwareSigner.load(key, key_password(key))
+    else:
+        yield None
 
 
 def _register(path: Path | None) -> "AbstractContextManager[SqliteRegister | None]":
@@ -101,21 +122,21 @@ def _register(path: Path | None) -> "AbstractContextManager[SqliteRegister | Non
     return SqliteRegister(named)
 
 
-def _office(key: Path | None, trust: Path | None, region: str, institution: str, *, throw_away: bool) -> "Office":
-    from juying.cli.passwords import key_password
-    from juying.crypto.signing import SoftwareSigner
+def _office(
+    signer: "Signer | None", trust: Path | None, region: str, institution: str, *, throw_away: bool
+) -> "Office":
     from juying.issuance.demo_keys import FOLDER, demonstration_keys, throw_away_keys
     from juying.issuance.office import Office
 
-    if (key is None) != (trust is None):
-        raise InputError("--key 和 --trust 必须一起给出", "--key and --trust go together")
-    if key is not None and trust is not None:
-        signer, trusted = SoftwareSigner.load(key, key_password(key)), load_trust(trust)
-    elif throw_away:
-        signer, trusted = throw_away_keys(region=region)
-    else:
-        signer, trusted = demonstration_keys(FOLDER, region=region)
-    return Office(signer=signer, trust=trusted, region=region, institution=institution)
+    if (signer is None) != (trust is None):
+        raise InputError(
+            "签发密钥（--key 或 --signing-key）和 --trust 必须一起给出",
+            "an issuing key (--key or --signing-key) and --trust go together",
+        )
+    if signer is not None and trust is not None:
+        return Office(signer=signer, trust=load_trust(trust), region=region, institution=institution)
+    made = throw_away_keys(region=region) if throw_away else demonstration_keys(FOLDER, region=region)
+    return Office(signer=made[0], trust=made[1], region=region, institution=institution)
 
 
 @contextmanager

@@ -31,6 +31,15 @@ KeyStore = Annotated[
     ),
 ]
 
+SigningKey = Annotated[
+    str | None,
+    typer.Option(
+        "--signing-key",
+        metavar="NAME",
+        help="签发密钥在 --keys 的密钥库文件或令牌中的名称 / the signing key's name in the key file or token of --keys",
+    ),
+]
+
 
 @contextmanager
 def open_keys(keys: str | None) -> "Iterator[Keys | None]":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from juying.cli.commands import Commands
+from juying.cli.key_options import KeyStore, SigningKey, signer_from
 from juying.cli.options import Json, Root, root_file
 from juying.cli.output import Exit, print_json, tell
 from juying.cli.passwords import at_a_terminal, key_password, new_password
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from juying.credential.trust import KeyUse, TrustList
     from juying.credential.trust_root import Root as RootKey
     from juying.credential.trust_store import TrustStore
-    from juying.crypto.signing import SoftwareSigner
+    from juying.crypto.signing import Signer, SoftwareSigner
     from juying.model import PermitCategory
 
 app = Commands("信任列表：根密钥、签发密钥 / trust lists: root keys and issuing keys")
@@ -108,15 +109,25 @@ def keygen(
     ] = PERMIT_YEARS,
     algorithm: AlgorithmName = "ES256",
     no_password: NoPassword = False,
+    keys: KeyStore = None,
+    signing_key: SigningKey = None,
     json: Json = False,
 ) -> int:
-    """造一地一季的签发密钥，条目写入同名 .json / make an issuing key for a region and quarter; entry beside it."""
+    """造一地一季的签发密钥，条目写入同名 .json / make an issuing key for a region and quarter; entry beside it.
+
+    With --signing-key it exists already, in a key file or token: only the entry is written.
+    """
     from juying.credential.trust import TrustedKey, TrustList
     from juying.credential.trusted_key import quarter as period
 
     entry_file = _beside(key)
     start, end = period(quarter)
-    signer = _generate(algorithm)
+    signer: Signer
+    if signing_key is None:
+        signer = made = _generate(algorithm)
+    else:
+        with signer_from(keys, signing_key) as signer:
+            made = None
     entry = TrustedKey.of(
         signer,
         issuer=Text(zh, en),
@@ -128,11 +139,12 @@ def keygen(
         categories=_categories(categories),
         use=_uses(use),
     )
-    _save_key(signer, key, no_password=no_password)
+    if made is not None:
+        _save_key(made, key, no_password=no_password)
     TrustList([entry]).save(entry_file)
     report(
         {
-            "key": (PRIVATE, str(key)),
+            "key": (PRIVATE, str(key) if made is not None else str(signing_key)),
             "entry": (Text("列表条目", "entry for the list"), str(entry_file)),
             "kid": (Text("密钥标识", "kid"), entry.kid.hex()),
             "algorithm": (ALGORITHM, signer.algorithm.name),

@@ -50,17 +50,20 @@ ON_SCREEN = (
         OnScreen(f"credential {command}", "out", PERMIT, "the clerk has to see whose permits these are")
         for command in ("revoke", "suspend", "resume", "status", "renew")
     ),
+    OnScreen("transit journal", "out", NUMBER, "what goes to the clearing, which pays by card number"),
     OnScreen("terminal call", "out", PERSON, "the program that called asked for what is on the card"),
 )
 
 IN_FILE = (
     InFile("*.vcard", {*PERSON, Kind.PIN, Kind.KEY}, "a virtual card is all that a card is, its keys too"),
+    InFile("renewed-credential.txt", CREDENTIAL, "the credential itself, signed anew"),
     InFile("out*/*/credential*", CREDENTIAL, "the credential itself, for the holder"),
     InFile("out*/*/minimal*", CREDENTIAL, "the credential itself, for the holder"),
     InFile("out*/report.csv", NUMBER, "what became of each row, by card number"),
     InFile("register.db*", PERMIT, "credentials are found by permit when they are revoked"),
     InFile("faces/*.png", CREDENTIAL, "the face of the card, for the card printer"),
     InFile("code.png", CREDENTIAL, "the code that the holder shows"),
+    InFile("taps.db*", NUMBER, "the operator is paid by card number"),
     InFile("journal.db*", PERSON, "the bills, which have to be finished after a crash"),
     InFile("*.pdf", CREDENTIAL, "the codes of credentials, for printing"),
     InFile("photo.jpg", PERSON, "the photo that the clerk asked for"),

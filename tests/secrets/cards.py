@@ -4,26 +4,37 @@ import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
+
 from juying.card import administration
 from juying.card.access import Access
+from juying.card.channel import Channel
 from juying.card.pin import file_pin, typed_pin
 from juying.card.ssc import SscCard
 from juying.card.trace import Recorder
+from juying.card.tunion import read_transit
+from juying.card.tunion_psam import TransitPsam
+from juying.card.tunion_purchase import purchase
 from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.faults import Fault, Garbage, TearAfterByte, TearAfterCommand, WrongStatus
 from juying.card.virtual.image import load_card, save_card
 from juying.card.virtual.transport import LocalTransport
+from juying.card.virtual.tunion import TransitIssue
+from juying.card.virtual.tunion_psam import VirtualTransitPsam
 from juying.card.writer import write_card
 from juying.codec.profile import load_profile
+from juying.codec.tunion.files import HolderData
 from juying.credential.trust import TrustList
 from juying.crypto.keys import CardKey, DemonstrationKeys
 from juying.crypto.software_keys import SoftwareKeys
 from juying.errors import CardError, CardRemoved, InputError, JuyingError
 from juying.issuance.demo_keys import FOLDER, TRUST_FILE
 from juying.services.reading import read_card
+from tests.cli.desk import ROOT
 from tests.path.samples import blank, contents
 from tests.secrets.marks import Kind, Person
 from tests.secrets.stage import Stage, scenario
@@ -89,14 +100,22 @@ class AfterDemonstration(DemonstrationKeys):
 
 @scenario
 def a_sheet_is_issued(stage: Stage) -> None:
-    """Good rows with a photo, and the same again; drawn, verified, rendered."""
-    photo = b"\xff\xd8" + stage.mark_bytes(Kind.PERSON, "photo", stage.make.random.randbytes(64)) + b"\xff\xd9"
-    person, other = stage.person(), stage.person()
+    """Good rows with a photo, and the same again; drawn, verified, scanned, and the photo taken off the card."""
+    noise = BytesIO()
+    size = 260, 320
+    Image.frombytes("L", size, stage.make.random.randbytes(size[0] * size[1])).save(noise, "PNG")
+    stage.given("face.png", noise.getvalue())
+    person, other = stage.person(photo="face.png"), stage.person()
     sheet = stage.sheet(person, other)
-    assert photo
     stage.both("issue", sheet, "--dry-run")
     stage.both("issue", sheet, "--out", "out")
     folder = f"out/{person.row['card_number']}"
+    card = load_card(f"{folder}/card.vcard")
+    (photo,) = card.profile.by_field("holder.photo")
+    stage.mark_bytes(Kind.PERSON, "photo", bytes(card.memory.files[photo[0].address][0][1000:1032]))
+    stage.both(
+        "read", "--virtual", f"{folder}/card.vcard", "--photo", "photo.jpg", "--record", "photo.jsonl", status=(0, 2)
+    )
     stage.both("verify", f"{folder}/credential.txt")
     stage.both("verify", f"{folder}/minimal.png")
     stage.juying("credential", "draw", f"{folder}/credential.txt", "--out", "code.pdf")
@@ -285,3 +304,74 @@ def a_card_is_torn_or_talks_nonsense(stage: Stage) -> None:
     stage.juying("virtual", "new", "new.vcard", "--profile", "ssc-v2")
     stage.both("doctor", "--virtual", "new.vcard")
     stage.both("virtual", "new", "new.vcard", status=2)
+
+
+@scenario
+def the_office_and_its_cards(stage: Stage) -> None:
+    """`juying card`: PINs and keys from files, variables and prompts; right, wrong and missing."""
+    _, image, pin, phrase = guarded(stage)
+    new, wrong = stage.pin("new PIN"), stage.pin("wrong PIN")
+    for name, digits in (("pin", pin), ("new", new), ("wrong", wrong), ("long", wrong + new), ("word", phrase)):
+        stage.given(name, digits)
+    card, office = ("--virtual", image), ("--keys", STORE)
+    pin_command = ("card", "pin")
+    stage.both(*pin_command, "tries", *card)
+    stage.juying(*pin_command, "change", *card, "--pin-file", "given/pin", "--new-pin-file", "given/new")
+    stage.both(*pin_command, "change", *card, "--pin-file", "given/wrong", "--new-pin-file", "given/new", status=4)
+    for odd in ("long", "word", "missing"):
+        stage.both(*pin_command, "change", *card, "--pin-file", "given/new", "--new-pin-file", f"given/{odd}", status=2)
+        stage.both(*pin_command, "reload", *card, *office, "--new-pin-file", f"given/{odd}", status=2)
+    stage.both(*pin_command, "reload", *card, *office, "--new-pin-file", "given/pin")
+    stage.setting("JUYING_PIN", wrong)
+    stage.setting("JUYING_NEW_PIN", new)
+    for _ in range(4):
+        stage.both(*pin_command, "change", *card, status=4)
+    stage.both(*pin_command, "unblock", *card, status=(2, 4))
+    stage.both(*pin_command, "unblock", *card, "--keys", "demo", status=4)
+    stage.both(*pin_command, "unblock", *card, *office)
+    for name in ("JUYING_PIN", "JUYING_NEW_PIN"):
+        stage.setting(name, None)
+    stage.both(*pin_command, "change", *card, status=2)
+    with stage.at_a_terminal(pin, new, wrong, pin):
+        stage.juying(*pin_command, "change", *card)
+        stage.juying(*pin_command, "change", *card, status=4)
+    stage.both("card", "load-keys", *card, *office, "--from", STORE, status=(0, 2, 4))
+    stage.both("card", "load-keys", *card, *office, "--from", "demo")
+    stage.both("card", "load-keys", *card, "--keys", "demo", status=(0, 2, 4))
+    stage.both("card", "block-application", "DF01", *card, *office, status=(0, 4))
+    stage.both("card", "unblock-application", "DF01", *card, *office, status=(0, 4))
+    stage.both("card", "block", *card, *office, status=2)
+    stage.both("card", "block", *card, *office, "--yes", status=(0, 4))
+
+
+@scenario
+def a_transit_card(stage: Stage) -> None:
+    """Holder, number and journeys: read, recorded, checked, tapped, in the terminal's journal, and torn out."""
+    number = stage.mark(Kind.CARD_NUMBER, "card_number", f"3104{stage.make.digits(15)}")
+    row = stage.person().row
+    holder = HolderData(name=str(row["name"]), document_number=str(row["document_number"]))
+    issue = TransitIssue(balance_fen=2000, card_number=number, holder=holder)
+    stage.watch.look_at(issue)
+    card = VirtualCard.blank(load_profile("tunion"), transit=issue)
+    save_card(card, "transit.vcard")
+    image = ("--virtual", "transit.vcard")
+    stage.both("read", *image)
+    stage.juying("read", *image, "--record", "transit.jsonl")
+    stage.juying("read", "--replay", "transit.jsonl", "--json", status=(0, 4))
+    table = (ROOT / "examples" / "transit" / "sites.toml").read_text("utf-8")
+    stage.given("sites.toml", table.replace("examples/transit", str(ROOT / "examples" / "transit")))
+    sites = ("--sites", "given/sites.toml")
+    stage.both("check", "transit", *image, *sites, status=(0, 1, 3))
+    for site in ("bus", "station-in", "station-out"):
+        stage.both("transit", "tap", "--journal", "taps.db", *image, *sites, "--site", site, status=(0, 1))
+    stage.both("transit", "journal", "--journal", "taps.db")
+    for count in range(0, 60, 7):
+        torn = load_card("transit.vcard")
+        with suppress(JuyingError), LocalTransport(TearAfterByte(torn, count)) as transport:
+            channel, psam = Channel(transport), VirtualTransitPsam()
+            public = read_transit(channel).public
+            assert public is not None
+            with LocalTransport(psam) as slot:
+                stage.watch.look_at(
+                    purchase(channel, TransitPsam.open(Channel(slot)), 200, public=public, at=datetime(2026, 12, 1, 8))
+                )

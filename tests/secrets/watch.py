@@ -111,27 +111,28 @@ class Watch:
         self._busy = threading.local()
 
     def __enter__(self) -> Self:
-        stack = self._stack
-        stack.enter_context(contextlib.redirect_stdout(self.out))
-        stack.enter_context(contextlib.redirect_stderr(self.err))
-        recorder = Recorder()
-        self.logged = recorder.lines
-        stack.enter_context(_all_loggers(recorder))
-        caught = stack.enter_context(warnings.catch_warnings(record=True))
-        warnings.simplefilter("always")
-        stack.callback(
-            lambda: self.warned.extend(f"{entry.message!r} {entry.message} {entry.source!r}" for entry in caught)
-        )
-        stack.enter_context(_wrapped(JuyingError, "__init__", self._raised.append))
-        for kind in classes():
-            name = "__new__" if issubclass(kind, tuple) else "__init__"
-            if name in vars(kind):
-                stack.enter_context(_wrapped(kind, name, self._made))
-        for kind in (TripleDES, algorithms.SM4, algorithms.AES, algorithms.AES256):
-            stack.enter_context(_wrapped(kind, "__init__", lambda cipher: self._key_at_work(cipher.key)))
-        stack.enter_context(_wrapped(StoredKey, "__init__", lambda key: self._key_at_work(key.material)))
-        stack.enter_context(_wrapped(ComponentFile, "__init__", lambda file: self._key_at_work(file.component)))
-        stack.enter_context(_audited(self._audit))
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.redirect_stdout(self.out))
+            stack.enter_context(contextlib.redirect_stderr(self.err))
+            recorder = Recorder()
+            self.logged = recorder.lines
+            stack.enter_context(_all_loggers(recorder))
+            caught = stack.enter_context(warnings.catch_warnings(record=True))
+            warnings.simplefilter("always")
+            stack.callback(
+                lambda: self.warned.extend(f"{entry.message!r} {entry.message} {entry.source!r}" for entry in caught)
+            )
+            stack.enter_context(_wrapped(JuyingError, "__init__", self._raised.append))
+            for kind in classes():
+                name = "__new__" if issubclass(kind, tuple) else "__init__"
+                if name in vars(kind):
+                    stack.enter_context(_wrapped(kind, name, self._made))
+            for kind in (TripleDES, algorithms.SM4, algorithms.AES, algorithms.AES256):
+                stack.enter_context(_wrapped(kind, "__init__", lambda cipher: self._key_at_work(cipher.key)))
+            stack.enter_context(_wrapped(StoredKey, "__init__", lambda key: self._key_at_work(key.material)))
+            stack.enter_context(_wrapped(ComponentFile, "__init__", lambda file: self._key_at_work(file.component)))
+            stack.enter_context(_audited(self._audit))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

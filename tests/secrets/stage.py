@@ -193,8 +193,8 @@ def _in_files(watch: Watch, marks: list[Mark]) -> Iterator[Leak]:
         if name.startswith(allowed.GIVEN):
             continue
         may, place = allowed.in_file(name), _place(name, marks)
-        held = found_in_bytes(marks, seen.data)
-        yield from (Leak("file", place, mark.kind, mark.title) for mark in held if mark.kind not in may)
+        held = found_in_bytes([mark for mark in marks if mark.kind not in may], seen.data)
+        yield from (Leak("file", place, mark.kind, mark.title) for mark in held)
         if (held or may) and seen.data and seen.mode & 0o077:
             yield Leak("file mode", f"{place} {seen.mode:o}", Kind.PERSON, "readable by others")
 

@@ -6,19 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import RLock
-from typing import Self
 
 from juying.credential.claims import StatusReference
 from juying.credential.register import Event, Reason, Snapshot
 from juying.credential.status_list import MAX_ENTRIES, Status
+from juying.database import Database
 from juying.errors import InputError
-from juying.files import create
+from juying.text import Text
 
 CAPACITY = 100_000
 """Entries of a list; at 1 % revoked it is smaller than 2 kB."""
 LEAST_CAPACITY = 64
-PATIENCE = 30.0  # seconds that a process waits for the others before it gives up
 
 _RESERVE = 16  # one of so many places is never given to a credential, one of twice as many may become a decoy
 _FIRST_DECOYS = 1000  # one of so many places at most is a revoked decoy when a list begins
@@ -51,12 +49,11 @@ _SCHEMA = (
 )
 
 
-class SqliteRegister:
+class SqliteRegister(Database):
     """A register in one SQLite file on a local disk; threads and processes may use it at once.
 
     Every change is on the disk when the call returns, and a process that is killed leaves it as it was before or
-    after the change. What is called in one transaction waits up to `PATIENCE` seconds for other processes. All
-    methods raise InputError when the file cannot be read or written.
+    after the change. All methods raise InputError when the file cannot be read or written.
     """
 
     def __init__(
@@ -78,90 +75,10 @@ class SqliteRegister:
             raise InputError("状态列表容量超出范围", "the capacity of a status list is out of range")
         if not StatusReference(first_list, 0).in_range:
             raise InputError("状态列表号超出范围", "the number of the first status list is out of range")
-        self._path, self._first, self._capacity = Path(path), first_list, capacity
+        self._first, self._capacity = first_list, capacity
         self._clock, self._below = clock, below
-        self._lock = RLock()
-        if not make and not self._path.is_file():
-            raise InputError(
-                "没有这个状态登记簿，请核对路径", "there is no such status register: check the path", where=str(path)
-            )
-        try:
-            create(self._path, b"", private=True)  # sqlite3 itself would let everybody read it
-        except FileExistsError:
-            pass
-        except OSError as error:
-            raise InputError(
-                f"不能新建状态登记簿（{error.strerror}）",
-                f"the status register cannot be made ({error.strerror})",
-                where=str(path),
-            ) from None
-        with self._errors():
-            # Threads take turns under the lock.
-            self._db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.execute("PRAGMA synchronous = FULL")
-        if self._is_ours():
-            return
-        with self._transaction() as db:
-            if self._is_ours():  # another process was faster
-                return
-            if db.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
-                raise InputError("这不是状态登记簿", "this is no status register", where=str(self._path))
-            for statement in _SCHEMA:
-                db.execute(statement)
-        self._db.execute("PRAGMA journal_mode = WAL")
-
-    def _is_ours(self) -> bool:
-        mark: tuple[int] = self._db.execute("PRAGMA application_id").fetchone()
-        return mark == (_APPLICATION_ID,)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._errors():
-            yield self._db
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything in it or nothing, and nobody else writes meanwhile."""
-        with self._reading() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:  # a full disk ends it by itself
-                    db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise InputError(
-                f"状态登记簿不能使用（{error}），请检查文件、权限和磁盘",
-                f"the status register cannot be used ({error}); check the file, its permissions and the disk",
-                where=str(self._path),
-            ) from None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        """Itself; `close` follows."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self.close()
+        title = Text("状态登记簿", "status register")
+        super().__init__(path, title=title, application_id=_APPLICATION_ID, schema=_SCHEMA, make=make)
 
     def allot(self, subject: str = "", *, replaces: StatusReference | None = None) -> StatusReference:
         """As `Register.allot`."""

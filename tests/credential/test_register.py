@@ -364,7 +364,7 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_register_that_another_process_holds_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("juying.credential.sqlite_register.PATIENCE", 0.0)
+    monkeypatch.setattr("juying.database.PATIENCE", 0.0)
     with plain(tmp_path) as register, plain(tmp_path) as other:
         reference = register.allot()
         with register.publication(1):

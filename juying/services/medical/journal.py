@@ -24,24 +24,19 @@ forgets it when the entry is final. No names, certificates or card numbers are k
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from threading import RLock
-from typing import Any, Self
+from typing import Any
 
+from juying.database import Database
 from juying.errors import InputError
-from juying.files import create
 from juying.services.medical.message_id import QUESTIONS, SEQUENCES, message_id
 from juying.services.medical.settlement import Order, SettlementInformation
 from juying.text import Text
-
-PATIENCE = 30.0
-"""Seconds that a process waits for the others."""
 
 _APPLICATION_ID = 0x4A594D31  # "JYM1" in the header of the file
 
@@ -170,7 +165,7 @@ _SCHEMA = (
 )
 
 
-class Journal:
+class Journal(Database):
     """The journal in one SQLite file on a local disk, readable by its owner only; threads and processes may share it.
 
     Every change is on the disk when the call returns. All methods raise `InputError` when the file is no use.
@@ -184,75 +179,9 @@ class Journal:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Open the journal, or ``make`` one."""
-        self._path, self._clock, self._lock = Path(path), clock, RLock()
-        if not make and not self._path.is_file():
-            raise InputError("没有这个台账，请核对路径", "there is no such journal: check the path", where=str(path))
-        try:
-            with suppress(FileExistsError):
-                create(self._path, b"", private=True)  # sqlite3 itself would let everybody read it
-        except OSError as error:
-            raise InputError(
-                f"不能新建台账（{error.strerror}）", f"the journal cannot be made ({error.strerror})", where=str(path)
-            ) from None
-        with self._errors():
-            self._db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.execute("PRAGMA synchronous = FULL")
-        if not self._is_ours():
-            with self._transaction() as db:
-                if not self._is_ours():  # no other process was faster
-                    if db.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
-                        raise InputError("这不是结算台账", "this is no journal of settlements", where=str(self._path))
-                    for statement in _SCHEMA:
-                        db.execute(statement)
-        self._db.execute("PRAGMA journal_mode = WAL")  # nothing happens when it is
-
-    def _is_ours(self) -> bool:
-        mark: tuple[int] = self._db.execute("PRAGMA application_id").fetchone()
-        return mark == (_APPLICATION_ID,)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything in it or nothing, and nobody else writes meanwhile."""
-        with self._lock, self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk ends it by itself
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise InputError(
-                f"台账不能使用（{error}），请检查文件、权限和磁盘",
-                f"the journal cannot be used ({error}); check the file, its permissions and the disk",
-                where=str(self._path),
-            ) from None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        """Itself; `close` follows."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self.close()
+        self._clock = clock
+        title = Text("结算台账", "journal of settlements")
+        super().__init__(path, title=title, application_id=_APPLICATION_ID, schema=_SCHEMA, make=make)
 
     def message_id(self, institution: str) -> str:
         """A message id that no process has got from this journal before, nor ever will."""
@@ -368,12 +297,12 @@ class Journal:
 
     def history(self, number: int) -> Sequence[tuple[str, State, str]]:
         """Every move of an entry: when (UTC, ISO 8601), to which state, and why."""
-        with self._lock, self._errors():
-            rows = self._db.execute("SELECT at, state, code FROM event WHERE number = ? ORDER BY id", (number,))
+        with self._reading() as db:
+            rows = db.execute("SELECT at, state, code FROM event WHERE number = ? ORDER BY id", (number,))
             return [(at, State(state), code) for at, state, code in rows]
 
     def _read(self, where: str, *values: object) -> Sequence[Entry]:
-        with self._lock, self._errors():
+        with self._reading():
             return self._rows(where, *values)
 
     def _rows(self, where: str, *values: object) -> Sequence[Entry]:

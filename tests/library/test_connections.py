@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from juying.errors import PlatformUnavailable
+from juying.errors import InputError, PlatformUnavailable
 from juying.services.library.async_client import AsyncLibraryClient
 from juying.services.library.client import LibraryClient
+from juying.services.library.selftest import selftest
 from juying.services.library.session import Open, Plan
 from juying.services.library.site import Site
 from juying.services.resilience import Deadline
@@ -97,9 +99,24 @@ def test_no_clear_text_where_tls_was_wanted(ask: Ask, system: LibrarySystem) -> 
     assert "93" not in system.sent
 
 
-def test_authorities_that_are_not_there(ask: Ask, system: LibrarySystem) -> None:
-    with pytest.raises(PlatformUnavailable, match="FileNotFoundError"):
-        ask(tls=True, ca_file="no-such-file.pem").reader("R0001")
+def test_authorities_that_are_not_there(ask: Ask, site: Callable[..., Site], folder: Path) -> None:
+    """A mistake in the configuration is found before anybody shows a card."""
+    (folder / "empty.pem").write_bytes(b"")
+    for name, reason in (("no-such-file.pem", "FileNotFoundError"), (str(folder / "empty.pem"), "SSLError")):
+        with pytest.raises(InputError, match=reason) as caught:
+            ask(tls=True, ca_file=name)
+        assert caught.value.where == "library.sample.ca_file"
+        with pytest.raises(InputError, match=reason):
+            selftest(site(tls=True, ca_file=name))
+
+
+def test_a_host_that_nobody_knows(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
+    with pytest.raises(PlatformUnavailable, match="the name of the host cannot be resolved"):
+        ask(host="no-such-host.invalid").reader("R0001")
 
 
 def test_the_pool_is_bounded(client: Callable[..., LibraryClient], system: LibrarySystem) -> None:

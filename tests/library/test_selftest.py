@@ -243,7 +243,7 @@ def test_selftest_does_not_speak_clear_text_unasked(
     assert status == 3
     assert "93" not in system.sent
     status, _, err = library("selftest", address, "--ca", tmp_path / "none.pem")
-    assert (status, "FileNotFoundError" in err) == (3, True)
+    assert (status, "FileNotFoundError" in err) == (2, True)
 
 
 def test_a_password_can_be_typed(

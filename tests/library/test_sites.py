@@ -15,6 +15,7 @@ from juying.services.library.policy import DENYING, Debts, Pin
 from juying.services.library.site import Question, Site, Tls, profiles, sites
 from juying.services.library.wire import Checking, Summing, Terminator
 from juying.services.sites import adapters, load_sites
+from tests.library.test_connections import certificate
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "library-sites.toml"
 MINIMAL = {"host": "sip2.example", "port": 6001}
@@ -90,13 +91,27 @@ def test_a_policy_is_data() -> None:
         ({"policy": {"pin": "never"}}, "policy.pin", "has to be one of if-sent, required, ignored"),
         ({"resilience": {"timeout": 0}}, "resilience.timeout", "has to be"),
         ({"login": "t", "password_env": "JUYING_NO_SUCH"}, "password_env", "environment variable JUYING_NO_SUCH"),
+        ({"host": ""}, "host", "neither the name of a host nor"),
+        ({"host": "a..b"}, "host", "neither the name of a host nor"),
+        ({"host": "a b"}, "host", "neither the name of a host nor"),
+        ({"host": "https://a.example"}, "host", "neither the name of a host nor"),
+        ({"server_name": ""}, "server_name", "neither the name of a host nor"),
+        ({"language": "zh"}, "language", "has to have three characters"),
+        ({"institution": "a|b"}, "institution", "SIP2 cannot carry it"),
+        ({"location": "一楼", "charset": "cp850"}, "location", "SIP2 cannot carry it"),
+        ({"login": "t", "password_env": "JUYING_BAR"}, "password_env", "SIP2 cannot carry it"),
+        ({"terminal_password_env": "JUYING_BAR"}, "terminal_password_env", "SIP2 cannot carry it"),
         ({"branches": 1}, "", "branches has to be a table"),
         ({"branches": {"b": {"locaton": "x"}}}, "", "the nearest is location"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(changes: dict[str, Any], place: str, reason: str) -> None:
+def test_what_is_wrong_is_named_with_its_place(
+    changes: dict[str, Any], place: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUYING_BAR", "open|sesame")
     with pytest.raises(InputError) as caught:
         sites({"x": {**MINIMAL, **changes}})
+    assert "sesame" not in str(caught.value)
     assert reason in caught.value.text.en
     if place:
         assert caught.value.where == f"library.x.{place}"
@@ -131,8 +146,10 @@ def test_passwords_are_not_shown(site: Callable[..., Site]) -> None:
     assert "sesame" not in repr(site())
 
 
-def test_the_example_is_a_whole_city(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_is_a_whole_city(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """24 libraries with their systems, and bookbars below them, from one file, each an adapter of its own."""
+    monkeypatch.chdir(tmp_path)
+    Path(certificate(tmp_path, "library.university.example")[0]).rename("campus-ca.pem")
     for variable in ("JUYING_LIBRARY_CITY", "JUYING_LIBRARY_DISTRICTS"):
         monkeypatch.setenv(variable, "invented")
     tables = load_sites(EXAMPLE)

@@ -251,6 +251,7 @@ def both(site: Any, seconds: float = 60) -> list[Result[Any]]:
 def test_what_never_left_is_known_not_to_have_left(gateway: Gateway) -> None:
     for result in both(gateway.site(url=f"http://127.0.0.1:{nobody_listens()}")):
         assert (result.ending, result.sent, result.code) == (Ending.UNKNOWN, False, UNREACHABLE)
+        assert "ConnectionRefusedError" in result.reason.en
         with pytest.raises(PlatformUnavailable):
             result.known()
     for result in both(gateway.site(), 0):
@@ -361,5 +362,6 @@ def test_tls_is_verified_and_never_given_up(tmp_path: Path) -> None:
             assert (result.ending, result.sent) == (Ending.UNKNOWN, False)
         for result in both(gateway.site(url=f"https://localhost:{peer.port}", ca_file=str(path))):
             assert (result.ending, result.sent) == (Ending.UNKNOWN, False)  # another name than the certificate's
+            assert "the certificate of the server does not count" in result.reason.en
     with pytest.raises(InputError, match=r"medical\.test"):
         NhsaClient(gateway.site(url=url, ca_file=str(tmp_path / "none.pem")))

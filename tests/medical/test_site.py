@@ -1,5 +1,6 @@
 """The configuration of a site: every mistake is named, and no secret has a place in it."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,16 @@ def test_paths_and_numbers_of_a_region() -> None:
         ({"url": "https://user:pass@nhsa.example"}, "https://"),
         ({"url": "https://nhsa.example?x=1"}, "https://"),
         ({"url": "https://nhsa.example:port"}, "https://"),
+        ({"url": "https://a..b"}, "url: "),
+        ({"url": "https://a b"}, "url: "),
+        ({"envelope": {"since": date(2026, 1, 1)}}, "envelope.since: "),
+        ({"envelope": {"rate": float("nan")}}, "envelope.rate: "),
+        ({"envelope": {"more": [{"at": date(2026, 1, 1)}]}}, "envelope.more: "),
+        ({"envelope": {"msgid": "H33100200001202601010000000001"}}, "envelope.msgid: "),
+        ({"input": {"2207": {"medfee_sumamt": "1.00"}}}, "input.2207.medfee_sumamt: "),
+        ({"input": {"2601": {"omsgid": "1"}}}, "input.2601.omsgid: "),
+        ({"layers": [{"kind": "x-tif", "paasid": "样本", "secret_env": "NONE"}]}, "layers[0].paasid: "),
+        ({"layers": [{"kind": "csb", "api_name": "a\nb", "access_key": "a", "secret_env": "N"}]}, "api_name: "),
         ({"sign_in": True}, "mac"),
         ({"sign_in": "yes"}, "true or false"),
         ({"certificate": "a.pem"}, "certificate_key"),
@@ -94,6 +105,12 @@ def test_a_mistake_is_named(change: dict[str, Any], said: str) -> None:
 def test_something_missing_is_named_with_its_place() -> None:
     with pytest.raises(InputError, match=r"medical\.hospital\.opter"):
         Site.from_dict({name: value for name, value in GOOD.items() if name != "opter"}, "medical.hospital")
+
+
+def test_what_a_region_adds_may_be_any_json() -> None:
+    added = {"exp": {"list": [1, 2.5, True, "x"]}, "pub_hosp_rfom_flag": "0"}
+    site = Site.from_dict({**GOOD, "envelope": {"exp": added}, "input": {"2207": added}})
+    assert site.input == {"2207": added}
 
 
 def test_http_on_a_dedicated_line_is_a_decision() -> None:

@@ -1,6 +1,7 @@
 """A library system, asked from an event loop; `juying.services.library.client` is the same for threads."""
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from juying.errors import DecodeError, JuyingError, PlatformUnavailable
+from juying.services.connecting import tls_context
 from juying.services.library import plans
-from juying.services.library.client import ALL_BUSY, CHUNK, explained, tls_context
+from juying.services.library.client import ALL_BUSY, CHUNK, check_authorities, explained, not_secured
 from juying.services.library.codec import Received
 from juying.services.library.patron import Summary
 from juying.services.library.session import Open, Opened, Plan, Session, Steps, Transaction
@@ -25,7 +27,8 @@ class AsyncLibraryClient:
     """As `juying.services.library.client.LibraryClient`, for one event loop; close it, or use ``async with``."""
 
     def __init__(self, site: Site, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Connections are made when they are needed."""
+        """As `juying.services.library.client.LibraryClient`."""
+        check_authorities(site)
         self.site = site
         self._clock = clock
         self._places = asyncio.BoundedSemaphore(site.connections)
@@ -214,12 +217,14 @@ class _Line:
     @classmethod
     async def connect(cls, site: Site, deadline: Deadline) -> Self:
         """Connect and log in."""
-        context = tls_context(site.tls) if site.tls else None
-        server_name = site.tls.server_name if site.tls else None
-        async with asyncio.timeout(deadline.within(site.resilience.connect).left()):
-            reader, writer = await asyncio.open_connection(
-                site.host, site.port, ssl=context, server_hostname=server_name
-            )
+        context, server_name = (tls_context(site.tls.ca_file), site.tls.server_name) if site.tls else (None, None)
+        try:
+            async with asyncio.timeout(deadline.within(site.resilience.connect).left()):
+                reader, writer = await asyncio.open_connection(
+                    site.host, site.port, ssl=context, server_hostname=server_name
+                )
+        except ssl.SSLError as error:
+            raise not_secured(error) from None
         line = cls(site, reader, writer)
         try:
             await line.run(line.session.open(), deadline)

@@ -16,7 +16,8 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self, TypeVar
 
-from juying.errors import DecodeError, JuyingError, PlatformUnavailable
+from juying.errors import DecodeError, InputError, JuyingError, PlatformUnavailable
+from juying.services.connecting import no_connection, tls_context
 from juying.services.library import plans
 from juying.services.library.codec import Received
 from juying.services.library.patron import Summary
@@ -38,7 +39,8 @@ class LibraryClient:
     """
 
     def __init__(self, site: Site, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Connections are made when they are needed."""
+        """Connections are made when they are needed. Raises `InputError` for authorities that are no use."""
+        check_authorities(site)
         self.site = site
         self._clock = clock
         self._places: SimpleQueue[int] = SimpleQueue()
@@ -216,9 +218,7 @@ class _Line:
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             raw.settimeout(_seconds(left))
-            self._socket = (
-                tls_context(site.tls).wrap_socket(raw, server_hostname=site.tls.server_name) if site.tls else raw
-            )
+            self._socket = secured(raw, site.tls) if site.tls else raw
             self.open = True
             self.run(self.session.open(), deadline)
         except BaseException:
@@ -263,16 +263,35 @@ class _Line:
         self._socket.close()
 
 
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """The context of a site: certificate and host name are checked. Raises OSError when the authorities are missing."""
-    context = ssl.create_default_context(cafile=tls.ca_file or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def check_authorities(site: Site) -> None:
+    """Raise `InputError` when the file with the authorities of the site is no use."""
+    if site.tls is not None:
+        try:
+            tls_context(site.tls.ca_file)
+        except OSError as error:  # also what the TLS library raises
+            reason = type(error).__name__
+            raise InputError(
+                f"证书机构文件不可用（{reason}）",
+                f"the file of authorities cannot be used ({reason})",
+                where=f"library.{site.name}.ca_file",
+            ) from None
 
 
 def secured(raw: socket.socket, tls: Tls) -> ssl.SSLSocket:
-    """The socket, after a handshake in which the server proved who it is."""
-    return tls_context(tls).wrap_socket(raw, server_hostname=tls.server_name)
+    """The socket, after a handshake in which the server proved who it is. Raises `PlatformUnavailable`."""
+    try:
+        return tls_context(tls.ca_file).wrap_socket(raw, server_hostname=tls.server_name)
+    except ssl.SSLError as error:
+        raise not_secured(error) from None
+
+
+def not_secured(error: ssl.SSLError) -> PlatformUnavailable:
+    """Why there is no TLS, so that nothing was sent."""
+    zh, en = no_connection(error)
+    zh, en = f"{zh}，没有发送任何内容", f"{en}, so nothing was sent"
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        zh, en = f"{zh}；该端口若确实没有 TLS，请写 tls = false", f"{en}; if this port has none, say tls = false"
+    return PlatformUnavailable(zh, en)
 
 
 def _seconds(deadline: Deadline) -> float:
@@ -287,20 +306,7 @@ ALL_BUSY = PlatformUnavailable("所有连接都在使用中", "all connections a
 
 def explained(error: Exception, site: Site) -> PlatformUnavailable:
     """What went wrong on a connection, with the name of the site, and without words of the system."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message
-        zh, en = f"服务器证书无效（{reason}）", f"the certificate of the server does not count ({reason})"
-        zh, en = f"{zh}，没有发送任何内容", f"{en}; nothing was sent"
-    elif isinstance(error, ssl.SSLError):
-        zh = "TLS 握手失败，没有发送任何内容；该端口若确实没有 TLS，请写 tls = false"
-        en = "there is no TLS to be had, so nothing was sent; if this port has none, say tls = false"
-    elif isinstance(error, TimeoutError):
-        zh, en = "时限内没有答复", "no answer in time"
-    elif isinstance(error, JuyingError):
-        zh, en = error.text
-    else:
-        kind = type(error).__name__
-        zh, en = f"无法连接或连接中断（{kind}）", f"it cannot be reached, or hung up ({kind})"
+    zh, en = error.text if isinstance(error, JuyingError) else no_connection(error)
     return PlatformUnavailable(f"{site.title.zh}：{zh}", f"{site.title.en}: {en}", where=f"library.{site.name}")
 
 

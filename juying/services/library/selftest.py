@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from juying.errors import DecodeError, PlatformUnavailable
-from juying.services.library.client import explained, secured
+from juying.services.library.client import check_authorities, explained, secured
 from juying.services.library.codec import MAX_MESSAGE, Received, Sum, decode, encode
 from juying.services.library.items import ItemInformation
 from juying.services.library.kinds import this_second
@@ -86,8 +86,9 @@ def selftest(site: Site, *, progress: Callable[[Text], None] = lambda _: None) -
     """Try the system at ``site``, of which host, port, TLS, login and time-outs count.
 
     ``progress`` is told of each step. Raises `PlatformUnavailable` when there is no connection, or no answer to
-    anything.
+    anything, and `InputError` for authorities that are no use.
     """
+    check_authorities(site)
     probe = _Probe(site)
     report = Report()
     try:

@@ -7,6 +7,7 @@ environment variables that hold them.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -16,7 +17,9 @@ from importlib import resources
 from typing import Any, Self
 
 from juying.credential.strict_json import members
-from juying.errors import InputError
+from juying.errors import FieldError, InputError
+from juying.services.connecting import check_host
+from juying.services.library.layout import MAX_VALUE, written
 from juying.services.library.policy import BorrowingPolicy, choice, wrong_type
 from juying.services.library.wire import Checking, Summing, Terminator, Wire
 from juying.services.presentation import NUMBERS
@@ -108,15 +111,18 @@ class Site:
                 raise InputError(f"须为 {least} 至 {most}", f"has to be {least} to {most}", where=f"{where}.{key}")
         if "question" in merged:
             site["question"] = choice(Question, merged["question"], f"{where}.question")
+        wire = _wire(merged, where)
+        site |= {key: _secret(merged, f"{key}_env", where) for key in ("password", "terminal_password")}
+        _check_sendable(site, wire, where)
+        for key in ("host", "server_name"):
+            check_host(merged.get(key, merged["host"]), f"{where}.{key}")
         return cls(
             name=name,
             title=_title(given.get("title", name), f"{where}.title"),
             tls=_tls(merged, where),
-            wire=_wire(merged, where),
+            wire=wire,
             policy=BorrowingPolicy.from_dict(merged["policy"], f"{where}.policy"),
             resilience=Resilience.from_dict(merged["resilience"], f"{where}.resilience"),
-            password=_secret(merged, "password_env", where),
-            terminal_password=_secret(merged, "terminal_password_env", where),
             **site,
         )
 
@@ -153,6 +159,15 @@ _CHOICES: Mapping[str, type[StrEnum]] = {
     "sequence": Checking,
     "echo": Checking,
 }
+_SENT = {
+    "institution": "institution",
+    "location": "location",
+    "login": "login",
+    "reader_prefix": "reader_prefix",
+    "password": "password_env",
+    "terminal_password": "terminal_password_env",
+}
+"""What goes into messages, and the members that it comes from."""
 _KEYS = (*_SIMPLE, *_CHOICES, "title", "question", "policy", "resilience", "branches")
 _RANGES = {"port": (1, 65535), "connections": (1, 100), "keep_alive": (0, 86400)}
 
@@ -236,6 +251,22 @@ def _wire(merged: Mapping[str, Any], where: str) -> Wire:
         return Wire(**settings)
     except InputError as error:
         raise InputError(*error.text, where=f"{where}.{error.where}") from None
+
+
+def _check_sendable(site: Mapping[str, Any], wire: Wire, where: str) -> None:
+    """Raise `InputError` for what no message can carry; the error does not hold it."""
+    if not re.fullmatch(r"[ -{}~]{3}", site.get("language", "019")):
+        raise InputError("须为三个字符", "has to have three characters", where=f"{where}.language")
+    for name, key in _SENT.items():
+        try:
+            written(key, "", site.get(name, "")).encode(wire.charset)
+        except (FieldError, UnicodeEncodeError):
+            raise InputError(
+                f"SIP2 无法传送：含有“|”、控制字符或 {wire.charset} 没有的字符，或超过 {MAX_VALUE} 个字符",
+                f"SIP2 cannot carry it: it has a “|”, a control character or one that {wire.charset} lacks, or more "
+                f"than {MAX_VALUE} characters",
+                where=f"{where}.{key}",
+            ) from None
 
 
 def _secret(merged: Mapping[str, Any], key: str, where: str) -> str:

@@ -171,15 +171,17 @@ def unknown(
     )
 
 
-def not_sent(message: Message[Question, Answer], kind: str) -> Result[Answer]:
+def not_sent(message: Message[Question, Answer], why: Text) -> Result[Answer]:
     """The outcome when there was no connection at all."""
-    reason = Text(f"连不上医保网关（{kind}）", f"the insurance gateway cannot be reached ({kind})")
+    reason = Text(f"连不上医保网关：{why.zh}", f"there is no connection to the insurance gateway: {why.en}")
     return unknown(message, UNREACHABLE, reason, sent=False)
 
 
-def no_answer(message: Message[Question, Answer], kind: str) -> Result[Answer]:
+def no_answer(message: Message[Question, Answer], why: Text) -> Result[Answer]:
     """The outcome when the connection broke, or nothing came in time, after the message had gone out."""
-    return unknown(message, LATE, Text(f"没有收到完整的应答（{kind}）", f"no whole answer arrived ({kind})"))
+    return unknown(
+        message, LATE, Text(f"医保网关没有完整应答：{why.zh}", f"the gateway gave no whole answer: {why.en}")
+    )
 
 
 def contains(said: str, patterns: Sequence[str]) -> bool:

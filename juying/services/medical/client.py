@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import httpx
 
 from juying.errors import InputError
+from juying.services.connecting import no_connection
 from juying.services.medical.channel import Channel, Message, no_answer, not_sent, unknown
 from juying.services.medical.fields import Record
 from juying.services.medical.outcome import UNREADABLE, Result
@@ -124,8 +125,8 @@ class _Sender:
 
     def _ended(self, message: Message[Question, Answer], gone: bool, error: BaseException) -> Result[Answer]:
         """The outcome of a message that got no answer. The library's words are left out: they may hold the question."""
-        kind = type(error).__name__
-        return no_answer(message, kind) if gone else not_sent(message, kind)
+        why = no_connection(error)
+        return no_answer(message, why) if gone else not_sent(message, why)
 
 
 class NhsaClient(_Sender):

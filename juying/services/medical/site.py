@@ -4,6 +4,7 @@ Members that are fields of the envelope have their names. There is no place for 
 name environment variables, and private keys are files of their own.
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,9 @@ from urllib.parse import urlsplit
 
 from juying.credential.strict_json import members
 from juying.errors import InputError, KeyUseError
+from juying.services.connecting import check_host
+from juying.services.medical.envelope import Envelope
+from juying.services.medical.fields import members_of
 from juying.services.medical.signing import Cainfo, Csb, Layer, SealedEnvelope, XTif, envelope_key
 from juying.services.medical.transactions import TRANSACTIONS
 from juying.services.presentation import ASSURANCES
@@ -101,6 +105,26 @@ class Site:
                 raise InputError(f"只能是 {', '.join(known)}", f"it has only {', '.join(known)}", where=name)
         for name in ("paths", "numbers", "nodes", "input"):
             members(dict(getattr(self, name)), (), name, optional=TRANSACTIONS)
+        self._check_additions()
+
+    def _check_additions(self) -> None:
+        """What a site adds to messages is JSON, and replaces nothing that a message has to say by itself."""
+        ours = {"envelope": set(members_of(Envelope))}
+        for number in self.input:
+            table = members_of(TRANSACTIONS[number].question)
+            ours[f"input.{number}"] = {name for name, member in table.items() if member.required}
+        for place, added in {"envelope": self.envelope, **{f"input.{n}": self.input[n] for n in self.input}}.items():
+            for name, value in added.items():
+                if name in ours[place]:
+                    raise InputError(
+                        "由程序填写，不能改写", "the program fills this in itself", where=f"{place}.{name}"
+                    )
+                if not _is_json(value):
+                    raise InputError(
+                        "只能是文本、数、true 或 false，或由它们组成的表和列表",
+                        "it has to be text, a number, true or false, or a table or list of such",
+                        where=f"{place}.{name}",
+                    )
 
     def _check_url(self) -> None:
         try:
@@ -112,6 +136,7 @@ class Site:
             raise InputError(
                 "应为 https:// 开头的网址", "it has to be an address that begins with https://", where="url"
             )
+        check_host(host, "url")
         if parts.scheme == "http" and not self.plain_http and host not in _LOCAL:
             raise InputError(
                 "不加密的 http 只能用于本机；确为专线时设 plain_http = true",
@@ -178,6 +203,15 @@ def _check_type(name: str, value: object) -> None:
         raise InputError(f"应为{kind[0]}", f"it has to be {kind[1]}", where=name)
 
 
+def _is_json(value: object) -> bool:
+    """Whether JSON has such a value: TOML has dates, infinity and NaN besides."""
+    if isinstance(value, dict):
+        return all(map(_is_json, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+
+
 def _layer(table: Mapping[str, Any], where: str) -> Layer:
     kind = table.get("kind")
     if not isinstance(kind, str) or kind not in _LAYERS:
@@ -189,6 +223,8 @@ def _layer(table: Mapping[str, Any], where: str) -> Layer:
     for name, value in given.items():
         if not isinstance(value, bool if name == "upper" else str):
             raise InputError("类型不对", "it has the wrong type", where=f"{where}.{name}")
+        if name in _IN_HEADERS and not re.fullmatch("[ -~]*", str(value)):
+            raise InputError("只能是 ASCII 字符", "it has to be printable ASCII", where=f"{where}.{name}")
     try:
         return make(given)
     except (InputError, KeyUseError) as error:
@@ -268,6 +304,8 @@ _LAYERS = {
     ),
 }
 """Of each kind what it has to have, what it may have, and what makes it."""
+_IN_HEADERS = ("paasid", "api_name", "access_key", "api_version")
+"""Members that stand in the headers of messages."""
 
 
 def load_sites(table: Mapping[str, Any]) -> tuple[Site, ...]:

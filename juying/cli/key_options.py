@@ -36,7 +36,7 @@ SigningKey = Annotated[
     typer.Option(
         "--signing-key",
         metavar="NAME",
-        help="签发密钥在 --keys 的密钥库文件或令牌中的名称 / the signing key's name in the key file or token of --keys",
+        help="--keys 密钥库中已有的签发密钥 / an issuing key that is in the store of --keys",
     ),
 ]
 

@@ -113,10 +113,7 @@ def keygen(
     signing_key: SigningKey = None,
     json: Json = False,
 ) -> int:
-    """造一地一季的签发密钥，条目写入同名 .json / make an issuing key for a region and quarter; entry beside it.
-
-    With --signing-key it exists already, in a key file or token: only the entry is written.
-    """
+    """造一地一季的签发密钥，条目写入同名 .json / make an issuing key for a region and quarter; entry beside it."""
     from juying.credential.trust import TrustedKey, TrustList
     from juying.credential.trusted_key import quarter as period
 

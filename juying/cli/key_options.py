@@ -36,7 +36,7 @@ SigningKey = Annotated[
     typer.Option(
         "--signing-key",
         metavar="NAME",
-        help="--keys 密钥库中已有的签发密钥 / an issuing key that is in the store of --keys",
+        help="密钥库中已有的签发密钥 / an issuing key in the key store",
     ),
 ]
 

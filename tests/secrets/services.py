@@ -239,7 +239,7 @@ def an_e_voucher(stage: Stage) -> None:
             f'[platform.voucher]\nurl = "http://127.0.0.1:{port}/{{}}"\norganisation = "H33100200001"\noperator = "1"\n'
             'operator_name = "样本"\nerrors = { 30021 = "expired" }\n'
         ).replace("/{}", "")
-        site = {**hospital(Peer(other, {}, None, None)), "resilience": QUICK}  # type: ignore[arg-type]
+        site = {**hospital(Peer(other, {}, None, None)), "resilience": QUICK}
         stage.given("sites.toml", table + toml({"medical": {"hospital": site}}))
         check = ("check", "medical", "-", "--sites", "given/sites.toml", "--json")
         platform.answer = (200, b"{}")

@@ -42,7 +42,7 @@ class Conversation:
         self.wire = wire
         self.late: Received | None = None
         self._resend = resend
-        self._buffer = bytearray()
+        self._buffer = b""
         self._digit = 9
         self._open: _Question | None = None
         self._before: _Question | None = None
@@ -86,13 +86,12 @@ class Conversation:
         while True:
             end = _END.search(self._buffer)
             if end is None:
-                whole = bytes(self._buffer)
+                whole = self._buffer
                 if not whole or not (ended or _is_whole(whole)):
                     return None
-                self._buffer.clear()
+                self._buffer = b""
                 return whole
-            frame = bytes(self._buffer[: end.start()])
-            del self._buffer[: end.end()]
+            frame, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
             if frame:
                 return frame
 

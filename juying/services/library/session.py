@@ -105,9 +105,10 @@ class Opened:
 Plan = Generator[Open | Message, Any, Result]
 
 
-def question(request: Message) -> Plan[Received]:
+def question(request: Message, opened: Opened | None = None) -> Plan[Received]:
     """Ask what may be asked again: on a new connection when the one at hand proves to be cut."""
-    opened: Opened = yield Open.ANY
+    if opened is None:
+        opened = yield Open.ANY
     answer: Received
     try:
         answer = yield request
@@ -127,9 +128,9 @@ def reader_question(long: Message, short: Callable[[], Message], which: Question
     status = opened.session.status
     known = status.supported if status else frozenset()
     if which is Question.SHORT or (which is Question.EITHER and "63" not in known and "23" in known):
-        return (yield from question(short()))
+        return (yield from question(short(), opened))
     try:
-        return (yield from question(long))
+        return (yield from question(long, opened))
     except (DecodeError, PlatformUnavailable):
         if which is Question.LONG:
             raise

@@ -231,7 +231,7 @@ def _print_permit(signature: str, permit: "Verification | None") -> None:
     from juying.cli.labels import SIGNATURES
 
     text, colour = SIGNATURES[signature]
-    if permit is not None and signature == "valid":
+    if permit is not None and signature in ("valid", "invalid"):  # the verifier says more
         text, colour = permit.verdict.text, "green" if permit.valid else "red"
     print_line(f"工作许可 / work permit: {text}", colour)
     print_line("")

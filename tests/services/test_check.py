@@ -209,7 +209,8 @@ def test_other_codes_are_verified_though_there_is_a_platform(ask: Check, resolve
 def test_a_forged_code_is_asked_about_and_shown_as_such(ask: Check) -> None:
     done = ask("bath", "JY1:FORGED")
     assert done.status == 0  # the bath lets everybody in
-    assert done.out.splitlines()[0] == "工作许可 / work permit: 签名无效 / the signature is not valid"
+    told = "工作许可 / work permit: 不是有效格式的凭证 / this is not a well-formed credential"
+    assert done.out.splitlines()[0] == told
 
 
 def test_an_overdue_permit_is_shown_beside_an_eligible_service(ask: Check) -> None:

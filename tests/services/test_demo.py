@@ -53,6 +53,7 @@ def test_the_services_of_this_package_are_installed() -> None:
 
 def test_the_documented_configuration_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_ENV, "x")
+    monkeypatch.chdir(ROOT)
     path = tmp_path / "sites.toml"
     text = block("toml", "[medical.hospital]").replace('"kept.db"', repr(str(tmp_path / "kept.db")))
     path.write_text(text, "utf-8")

@@ -1,6 +1,7 @@
 """What all tests share: a pcscd of their own, with virtual readers."""
 
 import contextlib
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,11 @@ READERS = 8
 
 
 def pytest_configure() -> None:
-    """Move aside before the first thread starts; if that is refused, PrivatePcscd says so when it is needed."""
+    """Move aside before the first thread starts; if that is refused, PrivatePcscd says so when it is needed.
+
+    Jobs in the background of a shell ignore Ctrl-C, and so would the processes that the tests end with it.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(OSError):
         enter_private_namespace()
 

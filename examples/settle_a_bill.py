@@ -15,6 +15,8 @@ from juying.services.medical.till import Till
 from juying.services.medical.transactions import PERSON, PREVIEW, REGISTER
 from juying.services.medical.visit import Registration
 
+if len(sys.argv) != 5:
+    sys.exit(__doc__)
 file, card_number, card_identifier, amount = sys.argv[1:]
 site = load_sites(tomllib.loads(Path(file).read_text("utf-8"))["medical"])[0]
 client = NhsaClient(site)
@@ -26,6 +28,8 @@ with Journal(site.journal) as journal:
     card = Credential.SOCIAL_SECURITY_CARD
     query = PersonQuery(mdtrt_cert_type=card, mdtrt_cert_no=card_number, card_sn=card_identifier)
     person = client.call(PERSON, query).known()
+    if not person.insuinfo:
+        sys.exit("未参保 / not insured")
     number, insurance = person.baseinfo.psn_no, person.insuinfo[0]
     here = insurance.insuplc_admdvs
 

@@ -74,7 +74,7 @@ def finish(sites: Sites = None, site: Name = None, json: Json = False) -> int:
 
     left: list[Entry] = []
     for configured in _sites(sites, site):
-        with Journal(configured.journal) as opened:
+        with Journal(configured.journal, make=False) as opened:
             left += Till(NhsaClient(configured), opened).finish()
     _show(left, as_json=json)
     return Exit.UNDETERMINED if left else Exit.DONE

@@ -109,6 +109,17 @@ def test_listing_and_finishing(gateway: Gateway, run: Run, sites: Path, monkeypa
     assert gateway.stands == []
 
 
+def test_finishing_in_another_folder_does_not_begin_an_empty_journal(
+    run: Run, sites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer may run anywhere: that nothing is unfinished has to be said of the journal that is meant."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    status, text = run("finish", "--sites", sites)
+    assert (status, "no such journal" in text) == (Exit.BAD_USE, True)
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_closing_by_hand(gateway: Gateway, run: Run, sites: Path) -> None:
     doubtful(gateway)
     assert run("close", 1, "--as", "gone", "--sites", sites)[0] == Exit.BAD_USE

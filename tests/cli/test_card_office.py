@@ -1,12 +1,12 @@
 """``juying card``: what the office does to a card; and an office with keys of its own, from making them to reading."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from juying.card.pin_pad import PinPad
 from juying.card.virtual.card import Lifecycle
@@ -14,7 +14,6 @@ from juying.card.virtual.image import load_card, save_card
 from juying.card.virtual.memory import Lock
 from juying.card.virtual.vpcd import VirtualReader
 from juying.cli import card_office, passwords
-from juying.cli.output import exit_status
 from juying.crypto.key_file import Cost, KeyFile
 from juying.crypto.key_set import KeyKind, KeyState
 from tests.cli.conftest import Juying
@@ -40,19 +39,9 @@ def desk(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def office(juying: Juying, capsys: pytest.CaptureFixture[str]) -> Office:
+def office(juying: Juying) -> Office:
     """``juying card``."""
-
-    def call(*arguments: object) -> Done:
-        words = [str(argument) for argument in arguments]
-        capsys.readouterr()
-        status = exit_status(
-            lambda: get_command(card_office.app).main(args=words, prog_name="juying card", standalone_mode=False),
-            as_json="--json" in words,
-        )
-        return Done(status, *capsys.readouterr())
-
-    return call
+    return functools.partial(juying, "card")
 
 
 @pytest.fixture

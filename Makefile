@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 
 # What a bare Debian lacks. pcscd and vpcd: the PC/SC service and its virtual readers; swig, gcc and headers: pyscard is
 # built from source; opensc, openssl: independent programs that the tests hold our cards and signatures against; fonts: for
-# captions and card faces, the second one for rare characters; softhsm2: a PKCS#11 token without hardware.
+# captions and card faces, the second one for rare characters; softhsm2: a PKCS#11 token without hardware; postgresql: the
+# database of offices with several stations.
 PACKAGES := python3-venv python3-dev gcc libc6-dev swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl \
-	fonts-wqy-microhei fonts-babelstone-han softhsm2
+	fonts-wqy-microhei fonts-babelstone-han softhsm2 postgresql
 
 .PHONY: help issue test lint bench fuzz demo-services setup clean
 .DEFAULT_GOAL := help

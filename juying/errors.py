@@ -10,6 +10,7 @@
     │   └── DecodeError           bytes or text that no parser of ours accepts
     ├── KeyUseError               a key is missing, unusable or may not be used for this
     ├── PlatformUnavailable       a server could not be asked, so nothing can be said
+    │   └── LedgerUnavailable         the ledger's database is gone; the step goes on when it is back
     └── CardError                 reader or card
         ├── TransportError        no connection to the card
         │   ├── ServiceUnavailable    the smart-card service is not running
@@ -93,6 +94,10 @@ class KeyUseError(JuyingError):
 
 class PlatformUnavailable(JuyingError):
     """A server could not be asked, or its answer was not understood: nothing can be said, least of all "no"."""
+
+
+class LedgerUnavailable(PlatformUnavailable):
+    """The database of the ledger cannot be used now; what was recorded stays."""
 
 
 class CardError(JuyingError):

@@ -1,12 +1,13 @@
-"""What all tests share: a pcscd of their own, with virtual readers."""
+"""What all tests share: a pcscd of their own, with virtual readers, and a PostgreSQL."""
 
 import contextlib
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.harness import PrivatePcscd, Slot, enter_private_namespace
+from tests.harness import PrivatePcscd, PrivatePostgres, Slot, enter_private_namespace
 
 READERS = 8
 
@@ -40,3 +41,19 @@ def second_pcsc_reader(private_pcscd: PrivatePcscd) -> Iterator[Slot]:
     """Another one."""
     with private_pcscd.slot() as slot:
         yield slot
+
+
+@pytest.fixture(scope="session")
+def private_postgres() -> Iterator[PrivatePostgres]:
+    """A PostgreSQL for the whole session; a test that stops it starts it again."""
+    with PrivatePostgres() as postgres:
+        yield postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new ledger may be made: the test runs once in an SQLite file and once in PostgreSQL."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.db")
+    postgres: PrivatePostgres = request.getfixturevalue("private_postgres")
+    return postgres.new_database()

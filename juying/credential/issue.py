@@ -1,5 +1,7 @@
 """Claims into a signed credential, and the credential into the text of the QR code."""
 
+from dataclasses import dataclass, field
+
 from juying.codec import base45, cose
 from juying.credential.claims import Claims
 from juying.crypto.signing import Signer
@@ -9,6 +11,14 @@ PREFIX = "JY1:"  # the digit is the version of everything behind it
 MAX_TEXT = 600  # characters; a QR code beyond that is hard to scan (our choice)
 MAX_BYTES = 397  # what fits into MAX_TEXT; the record on the chip is the same one
 MAX_BOUND = 320  # of a credential with a holder key: its holder's signature has to fit into the code too
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The two credentials of one permit, COSE_Sign1 each; ``full`` is also the record on the chip."""
+
+    full: bytes = field(repr=False)
+    minimal: bytes = field(repr=False)
 
 
 def issue(claims: Claims, signer: Signer) -> bytes:

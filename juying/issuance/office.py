@@ -1,7 +1,7 @@
 """One application becomes one card and two credentials."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from juying.card.contents import CardContents
@@ -9,7 +9,7 @@ from juying.card.ssc import SscCard
 from juying.card.writer import Plan, write_card
 from juying.codec.permit_slots import live_slot, slot_files
 from juying.credential.claims import Claims, Tier
-from juying.credential.issue import issue, unverified_claims
+from juying.credential.issue import Credentials, issue, unverified_claims
 from juying.credential.register import Register, check_standing
 from juying.credential.trust import TrustList
 from juying.credential.verify import Outcome, Verdict, Verification, verify
@@ -62,14 +62,6 @@ class Office:
                 "now is outside the signing period of the key; nothing was changed: use the key of this period",
                 where=self.signer.kid.hex(),
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The two credentials of one permit, COSE_Sign1 each; ``full`` is also the record on the chip."""
-
-    full: bytes = field(repr=False)
-    minimal: bytes = field(repr=False)
 
 
 def sign_permit(office: Office, application: Application, previous: Credentials | None = None) -> Credentials:

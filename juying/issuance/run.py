@@ -25,7 +25,7 @@ from juying.card.writer import Plan
 from juying.codec.qr import Medium
 from juying.codec.rules import PIN
 from juying.credential.claims import Claims
-from juying.credential.issue import from_text, to_text, unverified_claims
+from juying.credential.issue import Credentials, from_text, to_text, unverified_claims
 from juying.credential.picture import save_picture
 from juying.credential.verify import verify
 from juying.errors import (
@@ -42,7 +42,7 @@ from juying.issuance.blanks import Blanks
 from juying.issuance.card_numbers import PREFIX, CardNumbers
 from juying.issuance.intake import Application, Row
 from juying.issuance.lock import locked
-from juying.issuance.office import Credentials, Office, confirm, issue_card, portrait, sign_permit
+from juying.issuance.office import Office, confirm, issue_card, portrait, sign_permit
 from juying.issuance.report import Outcome, RowResult, report_file
 
 FULL, MINIMAL = "credential", "minimal"

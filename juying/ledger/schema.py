@@ -98,6 +98,7 @@ ledger = sa.Table(
     sa.Column("region", sa.String(6), nullable=False),  # whose key wraps the data key
     sa.Column("cipher", sa.String(8), nullable=False),
     sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
+    sa.Column("retention_days", sa.Integer, nullable=False, server_default="1826"),  # see `juying.ledger.privacy`
     sa.Column("made_at", Instant, nullable=False),
 )
 """One row: what the ledger is, and its data key, sealed."""
@@ -235,7 +236,8 @@ cards = sa.Table(
     _ref("blank_id", "blanks"),
     _ref("person_id", "persons", index=True),
     *_state(CardState),
-    sa.Column("number", sa.String(9), nullable=False),
+    sa.Column("number", sa.String(9)),  # NULL when the person was erased
+    sa.Column("number_key", Key),  # of the number, which is given to nobody else even then
     sa.Column("issued_on", sa.Date, nullable=False),
     sa.Column("expires_on", sa.Date, nullable=False),
     _ref("permit_id", "permits", null=True),  # the permit on the chip, as far as we know
@@ -245,6 +247,7 @@ cards = sa.Table(
     sa.UniqueConstraint("blank_id"),
     _only("uq_cards_live_person", "person_id", where=in_list("state", LIVE_CARDS)),
     _only("uq_cards_number", "number", where="state <> 'spoiled'"),
+    _only("uq_cards_number_key", "number_key", where="state <> 'spoiled'"),
 )
 
 orders = sa.Table(

@@ -18,12 +18,9 @@ from juying.errors import DecodeError, InputError, KeyUseError, ReadBackError
 from juying.issuance.intake import Application
 from juying.issuance.photo import card_photo
 from juying.model import CardIdentity
-from juying.model.card import institution_code
+from juying.model.card import institution_code, years_later
 from juying.model.checks import check_fields, optional
 from juying.model.checks import region as region_code
-
-CARD_YEARS = 10
-"""A card is good for ten years from its issue (observed on all samples)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +187,7 @@ def card_contents(
     """
     day = application.issued_on or issued_on or office.clock().astimezone().date()
     identity = CardIdentity(
-        number=card_number, issued_on=day, expires_on=_years_later(day), institution=office.institution
+        number=card_number, issued_on=day, expires_on=years_later(day), institution=office.institution
     )
     return CardContents.of(
         application.holder, application.permit, identity, photo=photo, permit_record=credentials.full
@@ -213,10 +210,3 @@ def _check(office: Office, record: bytes, card: SscCard) -> None:
             f"the permit just issued does not verify ({verdict.text.en}): stop issuing and check the signing key",
             where="permit",
         )
-
-
-def _years_later(day: date) -> date:
-    try:
-        return day.replace(year=day.year + CARD_YEARS)
-    except ValueError:  # 29 February
-        return day.replace(year=day.year + CARD_YEARS, day=28)

@@ -9,6 +9,18 @@ from juying.model.checks import check_fields, matching, optional, plain_date
 from juying.model.numbers import check_card_number
 from juying.text import Text
 
+CARD_YEARS = 10
+"""A card is good for ten years from its issue (observed on all samples)."""
+
+
+def years_later(day: date) -> date:
+    """The day on which a card issued on ``day`` expires."""
+    try:
+        return day.replace(year=day.year + CARD_YEARS)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year + CARD_YEARS, day=28)
+
+
 institution_code = matching(
     "[0-9]{24}",
     Text("不是 24 位数字", "not 24 digits"),

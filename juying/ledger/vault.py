@@ -11,6 +11,8 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Self
 
 from cryptography.exceptions import InvalidTag
@@ -63,14 +65,11 @@ class Vault:
 
     @classmethod
     def open(cls, keys: Keys, region: str, name: str, cipher: Cipher, wrapped: bytes) -> Self:
-        """The vault whose data key is sealed in ``wrapped``. Raises `KeyUseError` when ``keys`` do not open it."""
-        try:
-            return cls(keys.unseal(ledger_key(region, cipher), wrapped, _context(name)))
-        except DecodeError:
-            raise KeyUseError(
-                f"{keys.title.zh}打不开此台账：台账密钥 {KEY_NAME} 不是建台账时的那一个",
-                f"{keys.title.en} does not open this ledger: its key {KEY_NAME} is not the one it was made with",
-            ) from None
+        """The vault whose data key is sealed in ``wrapped``, under the current or the previous version of the key.
+
+        Raises `KeyUseError` when ``keys`` do not open it.
+        """
+        return cls(_data_key(keys, region, name, cipher, wrapped))
 
     def seal(self, value: Mapping[str, Any] | bytes, context: str) -> bytes:
         """Seal a record or bytes; ``context`` is its place (``persons/17``), which a copy elsewhere does not have."""
@@ -98,6 +97,31 @@ class Vault:
         """The hash (16 bytes) by which equal values of one ``kind`` find each other."""
         text = "\x00".join((kind, *values)).encode()
         return hmac.digest(self._index, text, hashlib.sha256)[:_INDEX]
+
+
+def rewrap(keys: Keys, region: str, name: str, cipher: Cipher, wrapped: bytes) -> bytes:
+    """The data key sealed under the current version of the ledger key. Raises `KeyUseError` as `Vault.open` does."""
+    return keys.seal(ledger_key(region, cipher), _data_key(keys, region, name, cipher, wrapped), _context(name))
+
+
+def under_current_key(keys: Keys, region: str, name: str, cipher: Cipher, wrapped: bytes) -> bool:
+    """Whether the current version of the ledger key opens ``wrapped``."""
+    try:
+        keys.unseal(ledger_key(region, cipher), wrapped, _context(name))
+    except DecodeError:
+        return False
+    return True
+
+
+def _data_key(keys: Keys, region: str, name: str, cipher: Cipher, wrapped: bytes) -> bytes:
+    key = ledger_key(region, cipher)
+    for version in (key, replace(key, previous=True)):  # stations go on working between a rotation and `rewrap`
+        with suppress(DecodeError):
+            return keys.unseal(version, wrapped, _context(name))
+    raise KeyUseError(
+        f"{keys.title.zh}打不开此台账：台账密钥 {KEY_NAME} 不是建台账时的那一个",
+        f"{keys.title.en} does not open this ledger: its key {KEY_NAME} is not the one it was made with",
+    )
 
 
 def _context(name: str) -> bytes:

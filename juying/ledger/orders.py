@@ -38,7 +38,8 @@ _orders, _cards, _blanks, _lots = schema.orders, schema.cards, schema.blanks, sc
 class NewOrder:
     """An order to be planned; ``position`` counts from 1 in its lot.
 
-    ``card`` is the id of the card for an update or a wipe, ``card_number`` the number that a new card gets.
+    ``card`` is the id of the card for an update or a wipe, ``due_on`` the day before which it stays as it is;
+    ``card_number`` is the number that a new card gets.
     """
 
     kind: OrderKind = OrderKind.NEW
@@ -50,6 +51,7 @@ class NewOrder:
     card: int | None = None
     card_number: str | None = field(default=None, repr=False)
     issued_on: date | None = None
+    due_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ class Claim:
     station: int | None
     reader: str
     begun_at: datetime | None
+    due_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def plan_orders(tx: Transaction, planned: Sequence[NewOrder]) -> Sequence[int]:
             "card_id": entry.card,
             "card_number": entry.card_number,
             "issued_on": entry.issued_on,
+            "due_on": entry.due_on,
             "made_at": tx.now,
         }
         for number, entry in zip(ids, planned, strict=True)
@@ -344,6 +348,7 @@ def _claim(row: sa.Row[tuple[object, ...]]) -> Claim:
         station=row.station_id,
         reader=row.reader or "",
         begun_at=row.begun_at,
+        due_on=row.due_on,
     )
 
 
@@ -395,9 +400,13 @@ def _of_open_lots() -> sa.ColumnElement[bool]:
 
 
 def _take_up(tx: Transaction, found: Claim, reader: str) -> Claim | None:
-    """The order that the card has: begun here or elsewhere, or waiting for this card; None while it is suspended."""
+    """The order that the card has: begun here or elsewhere, or waiting for this card.
+
+    None while it is suspended, or not due.
+    """
     before = _lock(tx, found)
-    if before is OrderState.SUSPENDED:
+    early = found.due_on is not None and found.due_on > tx.now.astimezone().date()
+    if before is OrderState.SUSPENDED or (before is OrderState.PLANNED and early):
         return None
     if before is OrderState.PLANNED:  # an update or a wipe
         _update(tx, found.order, OrderState.WRITING, failures=0, note="", **_here(tx, reader))

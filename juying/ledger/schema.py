@@ -111,6 +111,8 @@ operators = sa.Table(
     sa.Column("roles", sa.String(64), nullable=False),  # with commas between them
     sa.Column("password_hash", sa.String(255)),  # NULL: cannot log in
     sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # wrong passwords in a row
+    sa.Column("failed_at", Instant),
     sa.Column("made_at", Instant, nullable=False),
 )
 
@@ -263,6 +265,7 @@ orders = sa.Table(
     _ref("permit_id", "permits", null=True, index=True),  # what the card is to hold; NULL to wipe
     sa.Column("card_number", sa.String(9)),  # allotted when imported, or asked for
     sa.Column("issued_on", sa.Date),  # asked for
+    sa.Column("due_on", sa.Date),  # of an update: the first day of the permit, before which the card stays as it is
     _ref("card_id", "cards", null=True, index=True),
     _ref("station_id", "stations", null=True),
     sa.Column("reader", sa.String(100)),

@@ -38,20 +38,24 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes the ledger: the operator, and the station where that happens (None for an office desk)."""
+    """Who changes the ledger: the operator, and the station where that happens (None for an office desk).
+
+    ``session`` is the hash of the session's token, empty for who acts without one; see `juying.ledger.operators`.
+    """
 
     operator: int
-    name: str
+    name: str = field(repr=False)
     roles: frozenset[Role]
     station: int | None = None
+    session: bytes = field(default=b"", repr=False)
 
     def require(self, *roles: Role) -> None:
         """Raise `InputError` unless the operator has one of ``roles``."""
         if not self.roles & set(roles):
-            wanted = "/".join(role.value for role in roles)
+            zh, en = ("/".join(words) for words in zip(*(role.text for role in roles), strict=True))
             raise InputError(
-                f"操作员没有所需角色（{wanted}），未作任何改动；请由有此角色的人操作",
-                f"the operator lacks the role ({wanted}); nothing was changed: somebody with it has to do this",
+                f"操作员没有所需角色（{zh}），未作任何改动；请由有此角色的人操作",
+                f"the operator lacks the role ({en}); nothing was changed: somebody with it has to do this",
                 where=self.name,
             )
 

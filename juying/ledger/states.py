@@ -6,107 +6,122 @@ constraints of the database.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from juying.errors import InputError
+from juying.text import Text
 
 
-class Role(StrEnum):
+class Word(StrEnum):
+    """A word as the database has it, with what people call it: ``text``."""
+
+    _value_: str
+    text: Text
+
+    def __new__(cls, value: str, zh: str = "", en: str = "") -> Self:
+        """Take the word, and its name in both languages (which all have; a look-up gives the word alone)."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.text = Text(zh, en)
+        return member
+
+
+class Role(Word):
     """What an operator is there for."""
 
-    INTAKE = "intake"
+    INTAKE = "intake", "受理", "intake"
     """Imports applications, starts lots, hands cards over."""
-    ISSUING = "issuing"
+    ISSUING = "issuing", "制卡", "issuing"
     """Runs stations."""
-    SUPERVISOR = "supervisor"
+    SUPERVISOR = "supervisor", "主管", "supervisor"
     """Operators, keys, scrapping, revocation; the second person."""
-    AUDITOR = "auditor"
+    AUDITOR = "auditor", "审计", "auditor"
     """Sees everything, changes nothing."""
 
 
-class OrderKind(StrEnum):
+class OrderKind(Word):
     """What an order asks for at the reader."""
 
-    NEW = "new"
+    NEW = "new", "制新卡", "new card"
     """A blank becomes the card of a person."""
-    UPDATE = "update"
+    UPDATE = "update", "更新卡内许可", "update on the card"
     """A card that the person has gets its present contents: a permit loaded, renewed or changed."""
-    WIPE = "wipe"
+    WIPE = "wipe", "清除卡内许可", "permit off the card"
     """The permit is taken off a card that the person keeps."""
 
 
-class OrderState(StrEnum):
+class OrderState(Word):
     """How far an order is."""
 
-    PLANNED = "planned"
-    WRITING = "writing"
+    PLANNED = "planned", "待制", "planned"
+    WRITING = "writing", "写卡中", "writing"
     """The intent is recorded: this order, this card. From here on the card may be half written."""
-    WRITTEN = "written"
-    VERIFIED = "verified"
+    WRITTEN = "written", "已写入", "written"
+    VERIFIED = "verified", "已核对", "verified"
     """The card was read back, and holds what the order asks for."""
-    SEALED = "sealed"
+    SEALED = "sealed", "已制成", "sealed"
     """The card is done."""
-    DELIVERED = "delivered"
-    SUSPENDED = "suspended"
+    DELIVERED = "delivered", "已发放", "delivered"
+    SUSPENDED = "suspended", "已暂停", "suspended"
     """Set aside by an operator; `PLANNED` again when resumed."""
-    REPLACED = "replaced"
+    REPLACED = "replaced", "已被替代", "replaced"
     """A later order does what this one was to do."""
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled", "已取消", "cancelled"
 
 
-class CardState(StrEnum):
+class CardState(Word):
     """What has become of a card."""
 
-    BEGUN = "begun"
+    BEGUN = "begun", "制作中", "begun"
     """An order has it; it may be half written."""
-    LIVE = "live"
-    SUSPENDED = "suspended"
-    REPLACED = "replaced"
-    CANCELLED = "cancelled"
-    LOST = "lost"
-    SPOILED = "spoiled"
+    LIVE = "live", "正常", "live"
+    SUSPENDED = "suspended", "已暂停", "suspended"
+    REPLACED = "replaced", "已换发", "replaced"
+    CANCELLED = "cancelled", "已注销", "cancelled"
+    LOST = "lost", "已挂失", "lost"
+    SPOILED = "spoiled", "废卡", "spoiled"
     """It failed while it was made, and nobody ever had it."""
 
 
-class BlankState(StrEnum):
+class BlankState(Word):
     """What has become of a blank."""
 
-    STOCK = "stock"
-    IN_USE = "in-use"
+    STOCK = "stock", "库存", "in stock"
+    IN_USE = "in-use", "制作中", "in use"
     """A card is being made of it."""
-    USED = "used"
-    SPOILED = "spoiled"
+    USED = "used", "已制成卡", "used"
+    SPOILED = "spoiled", "废卡待销毁", "spoiled"
     """It failed and lies aside."""
-    SCRAPPED = "scrapped"
+    SCRAPPED = "scrapped", "已销毁", "scrapped"
     """Destroyed, in the presence of two."""
 
 
-class PermitState(StrEnum):
+class PermitState(Word):
     """What has become of a permit (our choice: no public list of codes exists)."""
 
-    VALID = "valid"
-    SUPERSEDED = "superseded"
+    VALID = "valid", "有效", "valid"
+    SUPERSEDED = "superseded", "已被新许可替代", "superseded"
     """Another permit of the same person took its place: extension, change, new employer."""
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
-    REVOKED = "revoked"
+    EXPIRED = "expired", "已到期", "expired"
+    CANCELLED = "cancelled", "已注销", "cancelled"
+    REVOKED = "revoked", "已撤销", "revoked"
 
 
-class CredentialState(StrEnum):
+class CredentialState(Word):
     """What has become of a credential."""
 
-    SIGNED = "signed"
+    SIGNED = "signed", "已签未启用", "signed"
     """Stored, but its card is not sealed; what it is to replace is still good."""
-    LIVE = "live"
-    SUPERSEDED = "superseded"
-    REVOKED = "revoked"
+    LIVE = "live", "启用", "live"
+    SUPERSEDED = "superseded", "已被替代", "superseded"
+    REVOKED = "revoked", "已吊销", "revoked"
 
 
-class LotState(StrEnum):
+class LotState(Word):
     """Whether a lot is worked on."""
 
-    OPEN = "open"
-    CLOSED = "closed"
+    OPEN = "open", "进行中", "open"
+    CLOSED = "closed", "已完成", "closed"
     """Every order is sealed, delivered, replaced or cancelled."""
 
 
@@ -177,7 +192,7 @@ def require(before: State, after: State, *, where: str) -> None:
     """Raise `InputError` unless a record may go from ``before`` to ``after``; ``where`` names the record."""
     if not may_become(before, after):
         raise InputError(
-            f"状态为 {before.value}，不能变为 {after.value}，未作任何改动",
-            f"it is {before.value} and cannot become {after.value}; nothing was changed",
+            f"状态是{before.text.zh}，不能变为{after.text.zh}，未作任何改动",
+            f"it is {before.text.en} and cannot become {after.text.en}; nothing was changed",
             where=where,
         )

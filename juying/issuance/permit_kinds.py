@@ -1,8 +1,8 @@
 """The kinds of applications in the life of a work permit, and what each one does: a table.
 
-The kinds and terms are those of the service guide of 2017 (外国人来华工作许可服务指南); there is no public list of codes,
-the words are ours. `juying.issuance.permit_life` compares applications with the table, `juying.issuance.changes` carries
-it out on the ledger.
+The kinds and terms are those of the service guide of 2017 (外国人来华工作许可服务指南); there is no public list of
+codes, the words are ours. `juying.issuance.permit_life` compares applications with the table, `juying.issuance.changes`
+carries it out on the ledger.
 """
 
 from collections.abc import Mapping

@@ -19,6 +19,7 @@ from juying.errors import InputError
 from juying.ledger import schema
 from juying.ledger.ledger import Transaction
 from juying.ledger.people import chunks, load_permit
+from juying.ledger.places import storable
 from juying.ledger.register import confirm_in, set_in
 from juying.ledger.states import CredentialState, require
 from juying.ledger.vault import Vault
@@ -121,16 +122,16 @@ def get(db: sa.Connection, vault: Vault, credential: int) -> Stored:
 
 def at_place(db: sa.Connection, vault: Vault, reference: StatusReference) -> Stored | None:
     """The credential that has this place in a status list; None when it is not stored here or was erased."""
-    here = sa.and_(_table.c.list == reference.list_number, _table.c.place == reference.index)
-    row = db.execute(_query().where(here, _table.c.sealed.is_not(None))).one_or_none()
+    row = db.execute(_query().where(_has(reference), _table.c.sealed.is_not(None))).one_or_none()
     return None if row is None else _stored(vault, row)
 
 
 def permit_number(db: sa.Connection, vault: Vault, reference: StatusReference) -> str:
     """The number of the permit whose credential has this place; empty when the ledger does not know it."""
     columns = _table.join(schema.permits, schema.permits.c.id == _table.c.permit_id)
-    here = sa.and_(_table.c.list == reference.list_number, _table.c.place == reference.index)
-    query = sa.select(schema.permits.c.id).select_from(columns).where(here, schema.permits.c.sealed.is_not(None))
+    query = (
+        sa.select(schema.permits.c.id).select_from(columns).where(_has(reference), schema.permits.c.sealed.is_not(None))
+    )
     permit: int | None = db.execute(query).scalar()
     return "" if permit is None else load_permit(db, vault, permit).number
 
@@ -220,6 +221,13 @@ def _set_state(tx: Transaction, ids: Sequence[int], state: CredentialState) -> N
 
 def _query() -> sa.Select[Any]:
     return sa.select(_table)
+
+
+def _has(reference: StatusReference) -> sa.ColumnElement[bool]:
+    """The credential that has this place."""
+    if not storable(reference):
+        return sa.false()
+    return sa.and_(_table.c.list == reference.list_number, _table.c.place == reference.index)
 
 
 def _is_open() -> sa.ColumnElement[bool]:

@@ -16,10 +16,10 @@ from juying.ledger.people import chunks
 CAPACITY = 100_000
 """Entries of a list; at 1 % revoked it is smaller than 2 kB."""
 LEAST_CAPACITY = 64
-TOO_LARGE = 1 << 31
-"""For a column; the credentials of others may name lists and places beyond it."""
 
+_TOO_LARGE = 1 << 31  # for a column
 _RESERVE = 16  # one of so many places is never given to a credential, one of twice as many may become a decoy
+_MANY = 100  # from so many draws on it pays to read all taken places first
 _FIRST_DECOYS = 1000  # one of so many places at most is a revoked decoy when a list begins
 
 _lists, _entries = schema.status_lists, schema.status_entries
@@ -41,11 +41,16 @@ class Drawing:
         """Check what would otherwise fail when a list begins."""
         if not LEAST_CAPACITY <= self.capacity <= MAX_ENTRIES:
             raise InputError("状态列表容量超出范围", "the capacity of a status list is out of range")
-        if not 0 <= self.first < TOO_LARGE:
+        if not 0 <= self.first < _TOO_LARGE:
             raise InputError("状态列表号超出范围", "the number of the first status list is out of range")
 
 
 DRAWING = Drawing()
+
+
+def storable(reference: StatusReference) -> bool:
+    """False for a place that no column of ours holds; the credentials of others may name such."""
+    return max(reference.list_number, reference.index) < _TOO_LARGE
 
 
 def hold(tx: Transaction, what: str = "register") -> None:
@@ -69,8 +74,10 @@ def open_list(tx: Transaction, drawing: Drawing) -> tuple[int, int, int]:
 
 def draw(tx: Transaction, number: int, capacity: int, count: int, below: Callable[[int], int]) -> list[int]:
     """Free places of a list, each as likely as the other. One in 32 is always free, so few draws are in vain."""
+    places = sa.select(_entries.c.place).where(_entries.c.list == number)
+    many = count > _MANY
+    drawn = set(tx.db.execute(places).scalars()) if many else set()
     found: list[int] = []
-    drawn: set[int] = set()
     while len(found) < count:
         fresh: list[int] = []
         while len(found) + len(fresh) < count:
@@ -78,10 +85,7 @@ def draw(tx: Transaction, number: int, capacity: int, count: int, below: Callabl
             if place not in drawn:
                 drawn.add(place)
                 fresh.append(place)
-        taken: set[int] = set()
-        for part in chunks(fresh):
-            query = sa.select(_entries.c.place).where(_entries.c.list == number, _entries.c.place.in_(part))
-            taken.update(tx.db.execute(query).scalars())
+        taken = set() if many else set(tx.db.execute(places.where(_entries.c.place.in_(fresh))).scalars())
         found += [place for place in fresh if place not in taken]
     return found
 
@@ -97,13 +101,11 @@ def insert(
     decoy: bool = False,
 ) -> None:
     """Take places, each for the permit whose number has this keyed hash, in place of an older credential or None."""
-    rows = [
-        {
-            "list": number, "place": place, "status": int(status), "decoy": decoy, "subject_key": key,
-            "replaces_list": old.list_number if old else None, "replaces_place": old.index if old else None,
-        }
-        for place, key, old in zip(places, keys, replaces, strict=True)
-    ]  # fmt: skip
+    rows = []
+    for place, key, old in zip(places, keys, replaces, strict=True):
+        replaced = (old.list_number, old.index) if old and storable(old) else (None, None)
+        row = {"list": number, "place": place, "status": int(status), "decoy": decoy, "subject_key": key}
+        rows.append({**row, "replaces_list": replaced[0], "replaces_place": replaced[1]})
     tx.db.execute(sa.insert(_entries), rows)
 
 

@@ -24,7 +24,7 @@ from juying.errors import InputError
 from juying.ledger import schema
 from juying.ledger.ledger import Actor, Ledger, Transaction
 from juying.ledger.people import chunks, permit_key
-from juying.ledger.places import DRAWING, TOO_LARGE, Drawing, draw, hold, insert, open_list, stir
+from juying.ledger.places import DRAWING, Drawing, draw, hold, insert, open_list, stir, storable
 from juying.ledger.states import CredentialState
 from juying.ledger.vault import Vault
 
@@ -340,7 +340,7 @@ def _by_list(references: Iterable[StatusReference]) -> Mapping[int, list[int]]:
     """The places by the number of their list."""
     found = defaultdict(list)
     for reference in references:
-        if max(reference.list_number, reference.index) < TOO_LARGE:
+        if storable(reference):
             found[reference.list_number].append(reference.index)
     return found
 

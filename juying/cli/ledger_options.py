@@ -94,10 +94,11 @@ def acting(ledger: "OpenLedger", station: str | None = None) -> "Actor":
     ``station`` (or JUYING_STATION) names where; a new name is registered. Raises `InputError` when a session is needed
     and there is none, or it has ended.
     """
-    from juying.ledger.operators import Operators, at_station
+    from juying.ledger.operators import alone, at_station
+    from juying.ledger.sessions import Sessions
 
-    operators = Operators(ledger)
-    actor = operators.local()
+    with ledger.reading() as db:
+        actor = ledger.local if alone(db) else None
     if actor is None:
         token = session_token(ledger)
         if token is None:
@@ -106,7 +107,7 @@ def acting(ledger: "OpenLedger", station: str | None = None) -> "Actor":
                 "operators are registered in this ledger: log in first, with juying login",
                 where=ledger.where,
             )
-        actor = operators.actor(token)
+        actor = Sessions(ledger).actor(token)
     named = station or os.environ.get(STATION)
     return at_station(ledger, actor, named) if named else actor
 

@@ -50,6 +50,7 @@ class Action(Word):
     ERASE = "erase", "删除个人信息", "erase persons"
     EXPORT_PERSON = "export-person", "导出个人信息", "export what is stored on a person"
     BACKUP = "backup", "备份", "back the ledger up"
+    REKEY = "rekey", "重新封装台账密钥", "seal the ledger's key anew"
 
 
 _CLERKS = frozenset({Role.INTAKE, Role.SUPERVISOR})
@@ -76,7 +77,8 @@ PERMITS: Mapping[Action, frozenset[Role]] = {
     Action.APPROVE: _SUPERVISORS,
     Action.ERASE: _SUPERVISORS,
     Action.EXPORT_PERSON: _SUPERVISORS,
-    Action.BACKUP: _SUPERVISORS,
+    Action.BACKUP: frozenset({Role.SUPERVISOR, Role.AUDITOR}),  # an auditor's account does for the nightly one
+    Action.REKEY: _SUPERVISORS,
 }
 """The roles of which an operator needs one."""
 

@@ -254,10 +254,17 @@ def check_owner(contents: CardContents, wanted: EncodedContents, state: CardStat
             )
 
 
-def write_card(card: SscCard, contents: CardContents, *, progress: Callable[[int, int], None] | None = None) -> Plan:
+def write_card(
+    card: SscCard,
+    contents: CardContents,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    written: Callable[[], None] | None = None,
+) -> Plan:
     """Bring ``card`` to ``contents`` and return the plan that was carried out.
 
-    ``progress`` is called with writes done and writes in all. Raises `InputError` for contents that do not fit,
+    ``progress`` is called with writes done and writes in all, ``written`` when all are done and before the card is
+    read back. Raises `InputError` for contents that do not fit,
     `CardRefused` when the card is somebody else's and `AccessRefused` when a key for one of the writes or the seal is
     missing, all before anything is written; `StatusError` when the card refuses a write (`AccessRefused` for want of a
     key), `TransportError` when it is torn out, and `ReadBackError` when it does not hold what was written. Calling it
@@ -274,6 +281,8 @@ def write_card(card: SscCard, contents: CardContents, *, progress: Callable[[int
         _carry_out(card, write, command)
         if progress is not None:
             progress(done, len(todo.writes))
+    if written is not None:
+        written()
     if todo.writes:
         left = _plan(wanted, survey(card, wanted), seal).writes
         if left:

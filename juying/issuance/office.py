@@ -1,14 +1,14 @@
 """One application becomes one card and two credentials."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from juying.card.contents import CardContents
 from juying.card.ssc import SscCard
 from juying.card.writer import Plan, write_card
 from juying.codec.permit_slots import live_slot, slot_files
-from juying.credential.claims import Claims, Tier
+from juying.credential.claims import Claims, StatusReference, Tier
 from juying.credential.issue import Credentials, issue, unverified_claims
 from juying.credential.register import Register, check_standing
 from juying.credential.trust import TrustList
@@ -61,46 +61,100 @@ class Office:
             )
 
 
-def sign_permit(office: Office, application: Application, previous: Credentials | None = None) -> Credentials:
-    """Sign the permit of ``application`` in both tiers.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a credential is to say, without a place in a status list; ``kept`` is an earlier one that says it already.
 
-    Credentials of an earlier run are kept where they say the same and still verify, so that signing twice changes
-    nothing; a new one is bound to the same holder key. Call `confirm` when they are stored.
-
-    Raises `KeyUseError` when the key may not sign now, and `InputError` for a permit that cannot be signed, such as
-    one that has expired, was revoked or is not this key's to sign, or whose holder's social security number is not
-    settled: before any card is touched.
+    ``place`` is that of the earlier one, whether it is kept or replaced.
     """
-    office.check_key()
+
+    claims: Claims
+    kept: bytes | None = field(repr=False)
+    place: StatusReference | None
+
+
+def draft(office: Office, application: Application, tier: Tier, earlier: bytes | None = None) -> Draft:
+    """What the credential of ``application`` in one tier is to say.
+
+    ``earlier`` is kept where it says the same and still verifies; otherwise the new one is bound to the same holder
+    key. Raises `InputError` for a permit that cannot be signed, such as one that has expired, is not this key's to sign
+    or is too long, or whose holder's social security number is not settled: before any card is touched.
+    """
     # Raises when the number is not settled: no permit is signed for somebody whose card cannot be made.
     _ = application.holder.social_security_number
     now = office.clock()
     permit = application.permit
     if not permit.region:
         permit = replace(permit, region=office.region)
+    before = _claims(earlier)
+    claims = Claims.of(
+        application.holder, permit, tier=tier, issued_at=now, holder_key=before.holder_key if before else None
+    )
+    if before is None:
+        return Draft(claims, None, None)
+    same = replace(claims, issued_at=before.issued_at, status=before.status)
+    good = earlier is not None and verify(earlier, office.trust, now=now).verdict in _GOOD
+    return Draft(claims, earlier if good and before == same else None, before.status)
+
+
+_FARTHEST = StatusReference(2**31 - 1, 2**31 - 1)  # takes as many bytes as any
+
+
+class _Unsigned:
+    """Stands for the key where only the length of a signature matters."""
+
+    def __init__(self, signer: Signer) -> None:
+        self.algorithm, self.kid, self.public_key = signer.algorithm, signer.kid, signer.public_key
+
+    def sign(self, message: bytes) -> bytes:
+        return bytes(64)
+
+
+def check_signable(office: Office, claims: Claims) -> None:
+    """Raise `InputError` when no credential can be signed that says this, as `sign` would, but without the key."""
+    keys = office.trust.keys(office.signer.kid)
+    if not any(claims.category in key.categories and key.covers(claims.region) for key in keys):
+        raise InputError(
+            "此密钥不得签发这一类别或地区的许可，未作任何改动",
+            "the key may not sign for this class or region of permit; nothing was changed",
+        )
+    issue(replace(claims, status=claims.status or _FARTHEST), _Unsigned(office.signer))
+
+
+def sign(office: Office, claims: Claims) -> bytes:
+    """Sign claims. Raises `KeyUseError`, and `InputError` for what no terminal would accept."""
+    record = issue(claims, office.signer)
+    _refuse_worthless(verify(record, office.trust, now=office.clock()))
+    return record
+
+
+def sign_permit(office: Office, application: Application, previous: Credentials | None = None) -> Credentials:
+    """Sign the permit of ``application`` in both tiers.
+
+    Credentials of an earlier run are kept where they say the same and still verify, so that signing twice changes
+    nothing; a new one is bound to the same holder key. Call `confirm` when they are stored.
+
+    Raises `KeyUseError` when the key may not sign now, and `InputError` as `draft` does, and for a permit that was
+    revoked.
+    """
+    office.check_key()
 
     def signed(tier: Tier, earlier: bytes | None) -> bytes:
-        claims = Claims.of(application.holder, permit, tier=tier, issued_at=now)
-        before = _claims(earlier)
-        place = before.status if before is not None else None
-        if earlier is not None and before is not None:
-            if office.register is not None and place is not None and before.permit_number == permit.number:
-                check_standing(office.register, place)
-            same = replace(claims, issued_at=before.issued_at, status=place, holder_key=before.holder_key)
-            good = verify(earlier, office.trust, now=now).verdict in _GOOD
-            if good and before == same and (office.register is None or place is not None):
-                return earlier
+        wanted = draft(office, application, tier, earlier)
+        before, place = _claims(earlier), wanted.place
+        again = before is not None and before.permit_number == application.permit.number
+        if office.register is not None and place is not None and again:
+            check_standing(office.register, place)
+        if wanted.kept is not None and (office.register is None or place is not None):
+            return wanted.kept
         if office.register is not None:
-            place = office.register.allot(permit.number, replaces=place)
+            place = office.register.allot(application.permit.number, replaces=place)
         elif place is not None:
             raise InputError(
                 "此前的凭证有状态编号，重签须用原状态登记簿；请用 --register 指定",
                 "the credential before has a status entry, a new one needs the same register: name it with --register",
             )
-        holder_key = before.holder_key if before is not None else None
-        record = issue(replace(claims, status=place, holder_key=holder_key), office.signer)
-        _refuse_worthless(verify(record, office.trust, now=now))
-        return record
+        return sign(office, replace(wanted.claims, status=place))
 
     return Credentials(
         full=signed(Tier.FULL, previous.full if previous else None),
@@ -167,7 +221,7 @@ def issue_card(
         issued_on=issued_on if isinstance(issued_on, date) else None,
     )
     plan = write_card(card, contents, progress=progress)
-    _check(office, credentials.full, card)
+    check_card(office, credentials.full, card)
     return plan
 
 
@@ -198,8 +252,11 @@ def card_contents(
 _GOOD = (Verdict.VALID, Verdict.VALID_STALE_STATUS, Verdict.NOT_YET)
 
 
-def _check(office: Office, record: bytes, card: SscCard) -> None:
-    """What a terminal would find: the permit on the chip, or the credential alone on a card without a place for it."""
+def check_card(office: Office, record: bytes, card: SscCard) -> None:
+    """Raise `ReadBackError` unless a terminal would accept the permit on the chip.
+
+    On a card without a place for it that is ``record``, the credential alone.
+    """
     if slot_files(card.profile):
         live = live_slot(card.read_slots())
         record = card.open_permit(live) if live else b""

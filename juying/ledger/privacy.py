@@ -1,0 +1,242 @@
+"""How long the ledger keeps what is personal, and how it is erased.
+
+A person is due when all permits ended long enough ago, no card of the person is live or was so lately, and no order
+waits. How long that is stands in the ledger; `RETENTION` is where a new ledger begins (our choice: the law says no
+longer than necessary, and the rule of the office counts).
+
+Erasing takes away every value that leads to the person, also the hashes by which one is found. The rows stay, empty,
+and so do the events, which hold nothing personal: how many permits and cards there were, and that the chain is whole,
+can still be proven. A card number stays taken by its keyed hash.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from juying.crypto.block import Cipher
+from juying.crypto.keys import Keys
+from juying.errors import InputError
+from juying.ledger import engine as databases
+from juying.ledger import schema
+from juying.ledger.ledger import Ledger, Transaction
+from juying.ledger.operators import Action, allow
+from juying.ledger.people import CARD, chunks
+from juying.ledger.states import LIVE_CARDS, WAITING_ORDERS, OrderKind, OrderState, PermitState
+from juying.ledger.vault import rewrap, under_current_key
+from juying.text import Text
+
+RETENTION = timedelta(days=1826)
+"""Five years: how long a new ledger keeps persons after their last permit."""
+LEAST_RETENTION, MOST_RETENTION = timedelta(days=30), timedelta(days=36525)
+
+_persons, _permits, _cards, _orders = schema.persons, schema.permits, schema.cards, schema.orders
+_credentials, _entries = schema.credentials, schema.status_entries
+
+_HELD = Text("仍持有有效的卡", "a card of the person is live")
+_VALID = Text("仍有有效许可", "a permit of the person is valid")
+_WAITING = Text("还有未完成的订单", "an order of the person is not finished")
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a person cannot be erased now."""
+
+    person: int
+    reason: Text
+
+
+# The rule
+
+
+def retention(db: sa.Connection) -> timedelta:
+    """How long persons are kept after their last permit."""
+    return timedelta(days=db.execute(sa.select(schema.ledger.c.retention_days)).scalar_one())
+
+
+def set_retention(tx: Transaction, keep: timedelta) -> None:
+    """Keep persons so many days. Raises `InputError` when that is shorter or longer than the limits here."""
+    allow(tx.actor, Action.ERASE)
+    if not LEAST_RETENTION <= keep <= MOST_RETENTION:
+        raise InputError(
+            f"保存期限须为 {LEAST_RETENTION.days} 至 {MOST_RETENTION.days} 天",
+            f"persons are kept {LEAST_RETENTION.days} to {MOST_RETENTION.days} days",
+        )
+    tx.db.execute(sa.update(schema.ledger).values(retention_days=keep.days))
+    tx.note("retention-set", {"days": keep.days})
+
+
+def due(db: sa.Connection, now: datetime) -> list[int]:
+    """The ids of those whom the rule no longer lets us keep."""
+    end = now - retention(db)
+    ended = sa.and_(_permits.c.state != PermitState.VALID.value, _permits.c.ended_at <= end)
+    query = (
+        sa.select(_persons.c.id)
+        .where(
+            _persons.c.erased_at.is_(None),
+            _persons.c.made_at <= end,
+            ~sa.exists().where(_permits.c.person_id == _persons.c.id, sa.not_(sa.func.coalesce(ended, sa.false()))),
+            ~sa.exists().where(_cards.c.person_id == _persons.c.id, _live_after(end.date())),
+            ~sa.exists().where(_cards.c.person_id == _persons.c.id, _cards.c.ended_at > end),
+            ~sa.exists().where(_orders.c.person_id == _persons.c.id, _unfinished()),
+        )
+        .order_by(_persons.c.id)
+    )
+    return list(db.execute(query).scalars())
+
+
+def obstacles(db: sa.Connection, persons: Sequence[int], today: date) -> list[Obstacle]:
+    """Why some of ``persons`` cannot be erased, whatever the rule says."""
+    found = []
+    for table, forbidden, reason in (
+        (_permits, _permits.c.state == PermitState.VALID.value, _VALID),
+        (_cards, _live_after(today), _HELD),
+        (_orders, _unfinished(), _WAITING),
+    ):
+        for part in chunks(persons):
+            query = sa.select(table.c.person_id).where(table.c.person_id.in_(part), forbidden).distinct()
+            found += [Obstacle(person, reason) for person in db.execute(query).scalars()]
+    return sorted(found, key=lambda obstacle: obstacle.person)
+
+
+def _live_after(day: date) -> sa.ColumnElement[bool]:
+    """A card in somebody's hands that was not worn out by this day."""
+    return sa.and_(_cards.c.state.in_([state.value for state in LIVE_CARDS]), _cards.c.expires_on > day)
+
+
+def _unfinished() -> sa.ColumnElement[bool]:
+    """An order that forbids to erase. To take the permit off a card that never comes back does not."""
+    return sa.and_(_orders.c.state.in_([state.value for state in WAITING_ORDERS]), sa.not_(_never_done()))
+
+
+def _never_done() -> sa.ColumnElement[bool]:
+    waits = _orders.c.state.in_([OrderState.PLANNED.value, OrderState.SUSPENDED.value])
+    return sa.and_(_orders.c.kind == OrderKind.WIPE.value, waits)
+
+
+# Erasing
+
+
+def erase(tx: Transaction, persons: Sequence[int], *, rule: str) -> int:
+    """Erase persons; how many were not erased before. ``rule`` says why, for the event of each: one word.
+
+    Raises `InputError` for an unknown person, and for one with a valid permit, a live card or an unfinished order. What
+    is erased stands in the files of the database until `purge`.
+    """
+    allow(tx.actor, Action.ERASE)
+    count = 0
+    for part in chunks(sorted(set(persons))):
+        query = sa.select(_persons.c.id, _persons.c.erased_at).where(_persons.c.id.in_(part)).with_for_update()
+        erased_at = {row.id: row.erased_at for row in tx.db.execute(query)}
+        if missing := set(part) - erased_at.keys():
+            raise InputError("台账中没有此人", "there is no such person in the ledger", where=f"persons/{min(missing)}")
+        left = [person for person, at in erased_at.items() if at is None]
+        if in_the_way := obstacles(tx.db, left, tx.now.date()):
+            reason = in_the_way[0].reason
+            raise InputError(
+                f"{reason.zh}，不能删除，未作任何改动",
+                f"{reason.en}, who cannot be erased; nothing was changed",
+                where=f"persons/{in_the_way[0].person}",
+            )
+        _erase(tx, left)
+        for person in left:
+            tx.note("person-erased", {"rule": rule}, person=person)
+        count += len(left)
+    return count
+
+
+def _erase(tx: Transaction, persons: Sequence[int]) -> None:
+    theirs = sa.select(_permits.c.number_key).where(_permits.c.person_id.in_(persons))
+    permits = sa.select(_permits.c.id).where(_permits.c.person_id.in_(persons))
+    nothing: dict[str, Any] = {"sealed": None, "number_key": None}
+    _number_keys(tx, persons)
+    changes: tuple[tuple[sa.Table, sa.ColumnElement[bool], dict[str, Any]], ...] = (
+        (_entries, _entries.c.subject_key.in_(theirs), {"subject_key": None}),
+        (_orders, sa.and_(_orders.c.person_id.in_(persons), _never_done()), {"state": OrderState.CANCELLED.value}),
+        (_orders, _orders.c.person_id.in_(persons), {"card_number": None, "note": ""}),
+        (_cards, _cards.c.person_id.in_(persons), {"number": None}),
+        (_credentials, _credentials.c.person_id.in_(persons), {"sealed": None}),
+        (schema.applications, schema.applications.c.person_id.in_(persons), {"digest": None}),
+        (_permits, _permits.c.person_id.in_(persons), {**nothing, "employer_key": None}),
+        (_persons, _persons.c.id.in_(persons), {**nothing, "photo": None, "document_key": None, "erased_at": tx.now}),
+    )
+    for table, rows, values in changes:
+        tx.db.execute(sa.update(table).where(rows).values(values))
+    tx.db.execute(sa.delete(schema.terms).where(schema.terms.c.person_id.in_(persons)))
+    tx.db.execute(sa.delete(schema.enrolments).where(schema.enrolments.c.person_id.in_(persons)))
+    tx.db.execute(sa.delete(schema.reminders).where(schema.reminders.c.permit_id.in_(permits)))
+
+
+def _number_keys(tx: Transaction, persons: Sequence[int]) -> None:
+    """Make sure that a card number is not given again when it is gone."""
+    query = sa.select(_cards.c.id, _cards.c.number).where(
+        _cards.c.person_id.in_(persons), _cards.c.number.is_not(None), _cards.c.number_key.is_(None)
+    )
+    keys = [{"its_id": row.id, "key": tx.vault.key(CARD, row.number)} for row in tx.db.execute(query)]
+    if keys:
+        update = sa.update(_cards).where(_cards.c.id == sa.bindparam("its_id"))
+        tx.db.execute(update.values(number_key=sa.bindparam("key")), keys)
+
+
+_REWRITTEN = ("persons", "terms", "permits", "credentials", "cards", "orders", "applications", "status_entries")
+_LOCKED = "55P03"  # PostgreSQL waited for a table as long as it may
+
+
+def purge(ledger: Ledger) -> bool:
+    """Rewrite what holds erased values, so that they are gone from the files of the database too.
+
+    False when others at work, missing rights or a full disk prevented that: then it has to be done again. Needs the
+    ledger for itself for some seconds; SQLite also needs as much room on the disk as the file takes.
+    """
+    connection = ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with databases.database_errors(ledger.where), connection as db:
+        raw: Any = db.connection.dbapi_connection
+        return _purge_file(raw) if ledger.engine.dialect.name == "sqlite" else _purge_tables(db, raw)
+
+
+def _purge_file(raw: sqlite3.Connection) -> bool:
+    try:
+        raw.execute("VACUUM")
+        busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError:
+        return False
+    return not busy
+
+
+def _purge_tables(db: sa.Connection, raw: Any) -> bool:
+    warned: list[Any] = []  # of a table that belongs to another role, PostgreSQL only says that it left it alone
+    raw.add_notice_handler(warned.append)
+    try:
+        db.exec_driver_sql(f"SET lock_timeout = '{int(databases.PATIENCE)}s'")
+        for table in _REWRITTEN:
+            db.exec_driver_sql(f"VACUUM FULL {table}")
+        return not warned
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == _LOCKED:
+            return False
+        raise
+    finally:
+        raw.remove_notice_handler(warned.append)
+        db.invalidate()  # with its setting
+
+
+# The key
+
+
+def rekey(tx: Transaction, keys: Keys) -> bool:
+    """Seal the data key anew, under the current version of the ledger key; False when it is so already.
+
+    The data key itself stays, and with it everything that it sealed. Raises `KeyUseError` when ``keys`` have neither
+    the version that it is sealed under nor a newer one.
+    """
+    allow(tx.actor, Action.REKEY)
+    row = tx.db.execute(sa.select(schema.ledger).with_for_update()).one()
+    wrapped = row.region, row.name, Cipher(row.cipher), row.wrapped_key
+    if under_current_key(keys, *wrapped):
+        return False
+    tx.db.execute(sa.update(schema.ledger).values(wrapped_key=rewrap(keys, *wrapped)))
+    tx.note("rekeyed")
+    return True

@@ -372,6 +372,17 @@ enrolments = sa.Table(
     sa.Column("changed_at", Instant, nullable=False),
 )
 
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("executor", sa.String(64), primary_key=True),  # a run of a worker; no two have the same
+    _ref("station_id", "stations"),
+    sa.Column("kinds", sa.String(100), nullable=False),  # the jobs that it does, with commas between them
+    sa.Column("began_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),  # changes as long as it lives
+)
+"""The workers that run now, or ended without saying so; see `juying.issuance.workflows`."""
+
 SUBJECTS = ("person", "permit", "application", "order", "blank", "card", "credential", "lot", "handover")
 """What an event may be about, each the id of a record."""
 

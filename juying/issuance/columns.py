@@ -315,6 +315,18 @@ COLUMNS: tuple[Column, ...] = (
         ),
         example="photos/anna.jpg",
     ),
+    Column(
+        key="kind",
+        heading=Text("申请类别", "Application kind"),
+        also=("办理类别", "业务类别", "申请事项", "kind of application"),
+        kind=Kind.WORDS,
+        note=Text(
+            "首次、首次（境内）、90 日以下、延期、变更、转聘、补办、换发、注销；空则与台账比较后得出",
+            "first, first in China, short, extension, change, transfer, reissue lost, reissue damaged, cancel; if "
+            "empty, it follows from a comparison with the ledger",
+        ),
+        example="",
+    ),
 )
 
 BY_KEY = {column.key: column for column in COLUMNS}

@@ -14,10 +14,12 @@ from typing import Any
 
 from juying.errors import DecodeError, FieldError, RecordError
 from juying.issuance.cells import day_of, text_of
+from juying.issuance.choices import MEANINGS
 from juying.issuance.columns import BY_KEY, COLUMNS, Column, Kind
 from juying.issuance.headings import match_columns, needed, place_of
+from juying.issuance.permit_kinds import Kind as ApplicationKind
 from juying.issuance.sheet import Limits, Table, read_table
-from juying.model import Employer, Holder, PermitCategory, Sex, WorkPermit, countries, mrz, numbers
+from juying.model import Employer, Holder, Sex, WorkPermit, mrz
 from juying.text import Text
 
 
@@ -26,7 +28,7 @@ class Application:
     """What one row asks for.
 
     ``card_number`` (9 characters) and ``issued_on`` are None where the office is to choose. ``photo`` is the
-    path of an existing file, not yet looked into.
+    path of an existing file, not yet looked into. ``kind`` is None where it follows from what is known of the person.
     """
 
     holder: Holder
@@ -34,6 +36,7 @@ class Application:
     card_number: str | None = field(default=None, repr=False)
     issued_on: date | None = None
     photo: Path | None = field(default=None, repr=False)
+    kind: ApplicationKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,11 @@ def read_applications(path: str | Path, *, today: date, limits: Limits | None = 
     broken, empty, or with headings that are missing, unknown or doubled.
     """
     path = Path(path)
-    table = read_table(path, limits or Limits())
+    return rows_of(read_table(path, limits or Limits()), path, today=today)
+
+
+def rows_of(table: Table, path: Path, *, today: date) -> list[Row]:
+    """The applications in a table that was read from ``path``; see `read_applications`."""
     columns = match_columns(table, path)
     seen: dict[tuple[str, ...], int] = {}
     rows = []
@@ -73,58 +80,6 @@ def read_applications(path: str | Path, *, today: date, limits: Limits | None = 
         rows.append(Row(number, None if errors else application, errors))
     return rows
 
-
-_SEXES = {
-    **{sex.value: sex for sex in Sex},
-    **{"M": Sex.MALE, "F": Sex.FEMALE, "X": Sex.UNSPECIFIED},
-    **{"男": Sex.MALE, "女": Sex.FEMALE, "未知": Sex.UNKNOWN, "未说明": Sex.UNSPECIFIED},
-}
-_CATEGORIES = {
-    spelling: category
-    for category in PermitCategory
-    for spelling in (category.value, f"{category.value}类", category.text.zh, f"{category.text.zh}({category.value}类)")
-}
-
-
-def _sex(text: str, heading: str) -> Sex:
-    try:
-        return _SEXES[text.upper()]
-    except KeyError:
-        raise FieldError(heading, Text("不是性别代码", "this is not a code for the sex"), BY_KEY["sex"].note) from None
-
-
-def _category(text: str, heading: str) -> PermitCategory:
-    try:
-        return _CATEGORIES[text.upper()]
-    except KeyError:
-        raise FieldError(
-            heading, Text("不是许可类别", "this is not a category of permits"), BY_KEY["category"].note
-        ) from None
-
-
-def _nationality(text: str, heading: str) -> str:
-    # Names such as 刚果（金） stand in the table with full-width brackets, which tidying has narrowed.
-    country = countries.find(text.replace("(", "（").replace(")", "）")) or countries.find(text)
-    if country is None:
-        raise FieldError(
-            heading, Text("不认识的国家或地区", "this country or region is not known"), BY_KEY["nationality"].note
-        )
-    return country.alpha3
-
-
-def _card_number(text: str, heading: str) -> str:
-    try:
-        return numbers.card_number(text) if len(text) == 8 else numbers.check_card_number(text, heading)
-    except FieldError as error:
-        raise FieldError(heading, error.problem, error.rule) from None
-
-
-_MEANINGS: Mapping[str, Callable[[str, str], Any]] = {
-    "sex": _sex,
-    "category": _category,
-    "nationality": _nationality,
-    "card_number": _card_number,
-}
 
 _PERSON = ("name", "nationality", "sex", "birth_date", "document_number")  # what a passport's MRZ tells
 _UNIQUE = (("permit_number",), ("card_number",), ("social_security_number",), ("document_number", "nationality"))
@@ -169,6 +124,7 @@ class _RowReader:
             card_number=self._values.get("card_number"),
             issued_on=self._values.get("issued_on"),
             photo=photo,
+            kind=self._values.get("kind"),
         )
 
     def refuse_repeats(self, number: int, seen: dict[tuple[str, ...], int]) -> None:
@@ -206,8 +162,8 @@ class _RowReader:
                 value: Any = day_of(cell, column, heading, epoch=epoch)
             else:
                 value = text_of(cell, column, heading)
-                if value and column.key in _MEANINGS:
-                    value = _MEANINGS[column.key](value, heading)
+                if value and column.key in MEANINGS:
+                    value = MEANINGS[column.key](value, heading)
         except FieldError as error:
             self.errors[column.key] = error
         else:

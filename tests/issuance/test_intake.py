@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from juying.errors import FieldError, InputError
 from juying.issuance.columns import BY_KEY, COLUMNS
 from juying.issuance.intake import Application, Row, read_applications
+from juying.issuance.permit_kinds import Kind
 from juying.model import PermitCategory, Sex
 from juying.model.numbers import mrz_check_digit
 
@@ -161,6 +162,24 @@ def test_categories_in_their_usual_spellings(tmp_path: Path, value: str) -> None
     assert application(tmp_path, {**GOOD, "category": value}).permit.category is PermitCategory.B
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("首次", Kind.FIRST_ABROAD),
+        ("首次（境内）", Kind.FIRST_IN_CHINA),
+        ("90日以下", Kind.SHORT),
+        ("Extension", Kind.EXTENSION),
+        ("change of employer", Kind.TRANSFER),
+        ("补办", Kind.REISSUE_LOST),
+        ("reissue-damaged", Kind.REISSUE_DAMAGED),
+        ("注销", Kind.CANCEL_EMPLOYER),
+        ("", None),
+    ],
+)
+def test_kinds_of_applications_in_their_usual_spellings(tmp_path: Path, value: str, kind: Kind | None) -> None:
+    assert application(tmp_path, {**GOOD, "kind": value}).kind is kind
+
+
 def test_a_card_number_without_its_check_character_gets_it(tmp_path: Path) -> None:
     assert application(tmp_path, {**GOOD, "card_number": "x0000001"}).card_number == "X00000019"
 
@@ -182,6 +201,7 @@ def test_a_card_number_without_its_check_character_gets_it(tmp_path: Path) -> No
         ("valid_until", "2025-12-31", "before the first day"),
         ("region", "3310", "leading zeros"),
         ("region", "33100X", "six digits"),
+        ("kind", "撤销", "no kind of application"),
         ("card_number", "X00000018", "check character"),
         ("card_number", "X000-001", "eight"),
         ("phone", "call me", "telephone"),

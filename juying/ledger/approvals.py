@@ -1,8 +1,8 @@
 """The second person: what nobody does alone.
 
-Destroying cards, using an issuing key for a piece of work, revoking in bulk and erasing persons are asked for by one
-operator and approved by another, a supervisor. An approval is good for exactly what was asked, once, for the one who
-asked, and for `TIME_LIMIT` from asking. The usual way is to do the same thing twice::
+Destroying cards, using an issuing key for a piece of work, revoking in bulk, erasing persons and sealing the ledger's
+key anew are asked for by one operator and approved by another, a supervisor. An approval is good for exactly what was
+asked, once, for the one who asked, and for `TIME_LIMIT` from asking. The usual way is to do the same thing twice::
 
     number = second_person(ledger, actor, Action.SCRAP, {"blanks": [17]})   # asks, and raises until it is approved
     with ledger.transaction(actor) as tx:
@@ -24,7 +24,7 @@ from juying.ledger import schema
 from juying.ledger.ledger import Actor, Ledger, Transaction, canonical
 from juying.ledger.operators import Action, allow, alone, on_behalf
 
-SECOND_PERSON = (Action.SCRAP, Action.KEY_USE, Action.BULK_REVOKE, Action.ERASE)
+SECOND_PERSON = (Action.SCRAP, Action.KEY_USE, Action.BULK_REVOKE, Action.ERASE, Action.REKEY)
 """The actions that need one."""
 TIME_LIMIT = timedelta(hours=24)
 """An approval is good for so long from asking."""

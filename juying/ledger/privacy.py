@@ -9,8 +9,9 @@ and so do the events, which hold nothing personal: how many permits and cards th
 can still be proven. A card number stays taken by its keyed hash.
 """
 
+import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,11 +23,12 @@ from juying.crypto.keys import Keys
 from juying.errors import InputError
 from juying.ledger import engine as databases
 from juying.ledger import schema
-from juying.ledger.ledger import Ledger, Transaction
+from juying.ledger.approvals import second_person, use
+from juying.ledger.ledger import Actor, Ledger, Transaction, canonical
 from juying.ledger.operators import Action, allow
 from juying.ledger.people import CARD, chunks
 from juying.ledger.states import LIVE_CARDS, WAITING_ORDERS, OrderKind, OrderState, PermitState
-from juying.ledger.vault import rewrap, under_current_key
+from juying.ledger.vault import ledger_key, rewrap, under_current_key
 from juying.text import Text
 
 RETENTION = timedelta(days=1826)
@@ -36,9 +38,19 @@ LEAST_RETENTION, MOST_RETENTION = timedelta(days=30), timedelta(days=36525)
 _persons, _permits, _cards, _orders = schema.persons, schema.permits, schema.cards, schema.orders
 _credentials, _entries = schema.credentials, schema.status_entries
 
+_MOST_LISTED = 20
+
 _HELD = Text("仍持有有效的卡", "a card of the person is live")
 _VALID = Text("仍有有效许可", "a permit of the person is valid")
 _WAITING = Text("还有未完成的订单", "an order of the person is not finished")
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many persons were erased, and whether their values are gone from the files of the database too."""
+
+    count: int
+    purged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,32 +132,56 @@ def _never_done() -> sa.ColumnElement[bool]:
 # Erasing
 
 
-def erase(tx: Transaction, persons: Sequence[int], *, rule: str) -> int:
-    """Erase persons; how many were not erased before. ``rule`` says why, for the event of each: one word.
+def erase(ledger: Ledger, actor: Actor, persons: Sequence[int], *, rule: str) -> Erased:
+    """Erase persons for good, with a second person; ``rule`` says why, for the event of each: one word.
 
-    Raises `InputError` for an unknown person, and for one with a valid permit, a live card or an unfinished order. What
-    is erased stands in the files of the database until `purge`.
+    May be called again at any time. Raises `InputError` for an unknown person, for one with a valid permit, a live card
+    or an unfinished order, and until a second person approved (see `juying.ledger.approvals`).
     """
-    allow(tx.actor, Action.ERASE)
-    count = 0
-    for part in chunks(sorted(set(persons))):
-        query = sa.select(_persons.c.id, _persons.c.erased_at).where(_persons.c.id.in_(part)).with_for_update()
-        erased_at = {row.id: row.erased_at for row in tx.db.execute(query)}
-        if missing := set(part) - erased_at.keys():
-            raise InputError("台账中没有此人", "there is no such person in the ledger", where=f"persons/{min(missing)}")
-        left = [person for person, at in erased_at.items() if at is None]
-        if in_the_way := obstacles(tx.db, left, tx.now.date()):
-            reason = in_the_way[0].reason
-            raise InputError(
-                f"{reason.zh}，不能删除，未作任何改动",
-                f"{reason.en}, who cannot be erased; nothing was changed",
-                where=f"persons/{in_the_way[0].person}",
-            )
-        _erase(tx, left)
-        for person in left:
-            tx.note("person-erased", {"rule": rule}, person=person)
-        count += len(left)
-    return count
+    allow(actor, Action.ERASE)
+    with ledger.reading() as db:
+        left = _left(db, persons)
+        _refuse_obstacles(db, left, ledger.clock().date())
+    if left:
+        subject = erasure(left)
+        number = second_person(ledger, actor, Action.ERASE, subject)
+        with ledger.transaction(actor) as tx:
+            use(tx, number, Action.ERASE, subject)
+            for part in chunks(left):
+                tx.db.execute(sa.select(_persons.c.id).where(_persons.c.id.in_(part)).with_for_update())
+                _refuse_obstacles(tx.db, part, tx.now.date())
+                _erase(tx, part)
+            for person in left:
+                tx.note("person-erased", {"rule": rule}, person=person)
+    return Erased(len(left), purge(ledger))
+
+
+def erasure(persons: Sequence[int]) -> Mapping[str, Any]:
+    """What the second person approves: the ids, or of many their count and the SHA-256 over the ids."""
+    if len(persons) <= _MOST_LISTED:
+        return {"persons": list(persons)}
+    return {"count": len(persons), "sha256": hashlib.sha256(canonical(list(persons)).encode()).hexdigest()}
+
+
+def _left(db: sa.Connection, persons: Sequence[int]) -> list[int]:
+    """Those that are not erased yet."""
+    wanted = sorted(set(persons))
+    erased_at: dict[int, datetime | None] = {}
+    for part in chunks(wanted):
+        query = sa.select(_persons.c.id, _persons.c.erased_at).where(_persons.c.id.in_(part))
+        erased_at |= {row.id: row.erased_at for row in db.execute(query)}
+    if missing := set(wanted) - erased_at.keys():
+        raise InputError("台账中没有此人", "there is no such person in the ledger", where=f"persons/{min(missing)}")
+    return [person for person in wanted if erased_at[person] is None]
+
+
+def _refuse_obstacles(db: sa.Connection, persons: Sequence[int], today: date) -> None:
+    for found in obstacles(db, persons, today):
+        raise InputError(
+            f"{found.reason.zh}，不能删除，未作任何改动",
+            f"{found.reason.en}, who cannot be erased; nothing was changed",
+            where=f"persons/{found.person}",
+        )
 
 
 def _erase(tx: Transaction, persons: Sequence[int]) -> None:
@@ -226,17 +262,30 @@ def _purge_tables(db: sa.Connection, raw: Any) -> bool:
 # The key
 
 
-def rekey(tx: Transaction, keys: Keys) -> bool:
+def rekey(ledger: Ledger, actor: Actor, keys: Keys) -> bool:
     """Seal the data key anew, under the current version of the ledger key; False when it is so already.
 
-    The data key itself stays, and with it everything that it sealed. Raises `KeyUseError` when ``keys`` have neither
-    the version that it is sealed under nor a newer one.
+    The data key itself stays, and with it everything that it sealed. Raises `InputError` until a second person
+    approved, and `KeyUseError` when ``keys`` have neither the version that it is sealed under nor a newer one.
     """
-    allow(tx.actor, Action.REKEY)
-    row = tx.db.execute(sa.select(schema.ledger).with_for_update()).one()
-    wrapped = row.region, row.name, Cipher(row.cipher), row.wrapped_key
-    if under_current_key(keys, *wrapped):
+    allow(actor, Action.REKEY)
+    if is_under_current_key(ledger, keys):
         return False
-    tx.db.execute(sa.update(schema.ledger).values(wrapped_key=rewrap(keys, *wrapped)))
-    tx.note("rekeyed")
+    with ledger.reading() as db:
+        cipher = Cipher(db.execute(sa.select(schema.ledger.c.cipher)).scalar_one())
+    subject = {"check_value": keys.check_value(ledger_key(ledger.region, cipher)).hex()}
+    number = second_person(ledger, actor, Action.REKEY, subject)
+    with ledger.transaction(actor) as tx:
+        use(tx, number, Action.REKEY, subject)
+        row = tx.db.execute(sa.select(schema.ledger).with_for_update()).one()
+        wrapped = rewrap(keys, row.region, row.name, Cipher(row.cipher), row.wrapped_key)
+        tx.db.execute(sa.update(schema.ledger).values(wrapped_key=wrapped))
+        tx.note("rekeyed", subject)
     return True
+
+
+def is_under_current_key(ledger: Ledger, keys: Keys) -> bool:
+    """Whether the data key is sealed under the current version of the ledger key."""
+    with ledger.reading() as db:
+        row = db.execute(sa.select(schema.ledger)).one()
+    return under_current_key(keys, row.region, row.name, Cipher(row.cipher), row.wrapped_key)

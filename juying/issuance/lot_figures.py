@@ -4,65 +4,24 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from math import ceil
 
 from juying.issuance.rate_plot import Rate, rate_of
-from juying.ledger.states import OPEN_ORDERS, LotState, OrderKind, OrderState
-from juying.text import Text
+from juying.ledger.states import OPEN_ORDERS, LotState, OrderKind, OrderState, Word
 
 
-class Outcome(StrEnum):
+class Outcome(Word):
     """What became of an order, in a word."""
 
-    ISSUED = "issued"
-    UNDER_WAY = "under-way"
+    ISSUED = "issued", "已制成", "issued"
+    UNDER_WAY = "under-way", "制作中", "under way"
     """Its card may be half written."""
-    FAILED = "failed"
+    FAILED = "failed", "失败待重做", "failed"
     """Its card was set aside, and it waits for another one."""
-    WAITING = "waiting"
-    SUSPENDED = "suspended"
-    REPLACED = "replaced"
-    CANCELLED = "cancelled"
-
-    @property
-    def text(self) -> Text:
-        """The word for people."""
-        return _OUTCOMES[self]
-
-
-_OUTCOMES = {
-    Outcome.ISSUED: Text("已完成", "issued"),
-    Outcome.UNDER_WAY: Text("制作中", "under way"),
-    Outcome.FAILED: Text("失败待重做", "failed"),
-    Outcome.WAITING: Text("待制作", "waiting"),
-    Outcome.SUSPENDED: Text("已暂停", "suspended"),
-    Outcome.REPLACED: Text("已被替代", "replaced"),
-    Outcome.CANCELLED: Text("已取消", "cancelled"),
-}
-
-STATES = {
-    OrderState.PLANNED: Text("待制作", "planned"),
-    OrderState.WRITING: Text("写卡中", "writing"),
-    OrderState.WRITTEN: Text("已写入", "written"),
-    OrderState.VERIFIED: Text("已核对", "verified"),
-    OrderState.SEALED: Text("已完成", "sealed"),
-    OrderState.DELIVERED: Text("已移交", "delivered"),
-    OrderState.SUSPENDED: Text("已暂停", "suspended"),
-    OrderState.REPLACED: Text("已被替代", "replaced"),
-    OrderState.CANCELLED: Text("已取消", "cancelled"),
-}
-"""The states of orders for people."""
-
-KINDS = {
-    OrderKind.NEW: Text("新卡", "new card"),
-    OrderKind.UPDATE: Text("更新", "update"),
-    OrderKind.WIPE: Text("清除许可", "wipe"),
-}
-"""The kinds of orders for people."""
-
-LOT_STATES = {LotState.OPEN: Text("进行中", "open"), LotState.CLOSED: Text("已关闭", "closed")}
-"""The states of lots for people."""
+    WAITING = "waiting", "待制", "waiting"
+    SUSPENDED = "suspended", "已暂停", "suspended"
+    REPLACED = "replaced", "已被替代", "replaced"
+    CANCELLED = "cancelled", "已取消", "cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from openpyxl.utils import get_column_letter
 from juying.credential.claims import CHINA
 from juying.errors import InputError
 from juying.files import write_atomically
-from juying.issuance.lot_figures import KINDS, LOT_STATES, STATES, LotReport, Outcome
+from juying.issuance.lot_figures import LotReport, Outcome
 from juying.issuance.lot_report_html import html_report
 from juying.text import Text
 
@@ -148,12 +148,12 @@ _ORDER_COLUMNS = (
     Text("结果", "outcome"),
     Text("失败", "failures"),
     Text("说明", "remark"),
-    Text("制卡点", "station"),
+    Text("工位", "station"),
     Text("读卡器", "reader"),
     Text("操作员", "operator"),
     Text("开始", "begun"),
-    Text("完成", "sealed"),
-    Text("移交", "delivered"),
+    Text("制成", "sealed"),
+    Text("发放", "delivered"),
     Text("用时", "duration"),
 )
 
@@ -167,7 +167,7 @@ def _orders(sheet: _Sheet, report: LotReport) -> None:
     for line in report.orders:
         took = line.sealed_at - line.begun_at if line.done and line.sealed_at and line.begun_at else None
         sheet.row(
-            line.row, line.position, line.box, str(KINDS[line.kind]), str(STATES[line.state]), line.card_number,
+            line.row, line.position, line.box, str(line.kind.text), str(line.state.text), line.card_number,
             str(line.outcome.text), line.failures, line.note, line.station, line.reader, line.operator,
             line.begun_at, line.sealed_at, line.delivered_at, took, *([line.name] if names else []),
         )  # fmt: skip
@@ -176,7 +176,7 @@ def _orders(sheet: _Sheet, report: LotReport) -> None:
 def _failures(sheet: _Sheet, report: LotReport) -> None:
     sheet.sheet.freeze_panes = "A2"
     sheet.head(
-        Text("时间", "time"), Text("序号", "position"), Text("此卡", "the card"), Text("制卡点", "station"),
+        Text("时间", "time"), Text("序号", "position"), Text("此卡", "the card"), Text("工位", "station"),
         Text("读卡器", "reader"), Text("操作员", "operator"), Text("原因", "reason"),
     )  # fmt: skip
     for each in report.failures:
@@ -189,7 +189,7 @@ def _summary(sheet: _Sheet, report: LotReport) -> None:
     durations, rate = report.durations(), report.rate()
     facts: list[tuple[Text, Value]] = [
         (Text("批次", "lot"), report.lot),
-        (Text("状态", "state"), str(LOT_STATES[report.state])),
+        (Text("状态", "state"), str(report.state.text)),
         (Text("申请表", "sheet"), report.source),
         (Text("卡规格", "card profile"), report.profile),
         (Text("建立", "made"), report.made_at),
@@ -198,7 +198,7 @@ def _summary(sheet: _Sheet, report: LotReport) -> None:
         (Text("台账", "ledger"), report.ledger),
         (Text("台账最后事件", "last event of the ledger"), str(report.head)),
         (Text("订单", "orders"), len(report.orders)),
-        (Text("已完成", "done"), report.done),
+        (Text("已制成", "done"), report.done),
         (Text("失败次数", "failures"), len(report.failures)),
         (Text("每小时张数", "cards per hour"), round(rate.per_hour)),
         (Text("每张用时（中位数）", "time for a card (median)"), durations.median if durations else None),
@@ -212,10 +212,10 @@ def _summary(sheet: _Sheet, report: LotReport) -> None:
     )  # fmt: skip
     sheet.table(
         Text("种类", "kind"), Text("状态", "state"), Text("订单", "orders"),
-        rows=[(str(KINDS[kind]), str(STATES[state]), count) for (kind, state), count in report.counts().items()],
+        rows=[(str(kind.text), str(state.text), count) for (kind, state), count in report.counts().items()],
     )  # fmt: skip
     sheet.table(
-        Text("制卡点", "station"), Text("读卡器", "reader"), Text("操作员", "operator"), Text("完成", "done"),
+        Text("工位", "station"), Text("读卡器", "reader"), Text("操作员", "operator"), Text("制成", "done"),
         Text("失败", "failures"), Text("中位用时", "median"),
         rows=[(work.station, work.reader, work.operator, work.done, work.failures, work.median)
               for work in report.workplaces()],
@@ -227,6 +227,6 @@ def _summary(sheet: _Sheet, report: LotReport) -> None:
               for cause in report.causes()],
     )  # fmt: skip
     sheet.table(
-        Text("盒", "box"), Text("盒内", "in it"), Text("已移交", "delivered"), Text("未完成", "not done"),
+        Text("盒", "box"), Text("盒内", "in it"), Text("已发放", "delivered"), Text("未制成", "not done"),
         rows=[(box.number, box.done, box.delivered, box.missing) for box in report.boxes()],
     )  # fmt: skip

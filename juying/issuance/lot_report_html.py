@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from juying.credential.claims import CHINA
-from juying.issuance.lot_figures import KINDS, LOT_STATES, STATES, LotReport, OrderLine, Outcome
+from juying.issuance.lot_figures import LotReport, OrderLine, Outcome
 from juying.issuance.rate_plot import draw_rate
 from juying.ledger.states import OrderKind, OrderState
 from juying.text import Text
@@ -98,7 +98,7 @@ def html_report(report: LotReport) -> bytes:
         _section(Text("每小时张数", "Cards per hour"), [_plot(report)]),
         _section(Text("待处理", "To be looked at"), _unfinished(report)),
         _section(Text("失败原因", "Causes of failures"), _causes(report)),
-        _section(Text("制卡点、读卡器与操作员", "Stations, readers and operators"), _workplaces(report)),
+        _section(Text("工位、读卡器与操作员", "Stations, readers and operators"), _workplaces(report)),
         _section(Text("卡盒", "Boxes"), _boxes(report)),
         _section(Text("各状态订单", "Orders by state"), _states(report)),
         _section(Text("出处", "Where this comes from"), [_facts(report)]),
@@ -120,7 +120,7 @@ def _tiles(report: LotReport) -> str:
     under_way = outcomes[Outcome.UNDER_WAY]
     tiles = [
         ("", str(len(report.orders)), Text("订单", "orders")),
-        ("done", str(report.done), Text("已完成", "done")),
+        ("done", str(report.done), Text("已制成", "done")),
         ("busy" if under_way else "", str(under_way), Text("制作中", "under way")),
         ("failed" if report.failures else "", str(len(report.failures)), Text("失败次数", "failures")),
         ("", f"{report.rate().per_hour:.0f}", Text("张/小时", "cards an hour")),
@@ -143,13 +143,13 @@ def _progress(report: LotReport) -> Iterator[str]:
 
 
 def _plot(report: LotReport) -> str:
-    title = Text("每小时完成的卡", "cards done per hour")
-    done, failed = Text("完成", "done"), Text("失败", "failed")
+    title = Text("每小时制成的卡", "cards done per hour")
+    done, failed = Text("制成", "done"), Text("失败", "failed")
     mean, unit = Text("平均", "mean"), Text("张/小时", "cards an hour")
     drawn = draw_rate(
         report.rate(), title=str(title), done=str(done), failed=str(failed), mean=str(mean), unit=str(unit)
     )
-    return drawn or _none(Text("尚无完成的卡", "no card is done yet"))
+    return drawn or _none(Text("尚无制成的卡", "no card is done yet"))
 
 
 def _unfinished(report: LotReport) -> Iterator[str]:
@@ -167,7 +167,7 @@ def _unfinished(report: LotReport) -> Iterator[str]:
 
 
 def _line(line: OrderLine, *, names: bool) -> list[str]:
-    state = line.outcome.text if line.outcome is Outcome.FAILED else STATES[line.state]
+    state = line.outcome.text if line.outcome is Outcome.FAILED else line.state.text
     where = " · ".join(filter(None, (line.station, line.reader))) or _NOTHING
     since = line.begun_at if line.outcome is Outcome.UNDER_WAY else None
     name = [escape(line.name or _NOTHING)] if names else []
@@ -195,7 +195,7 @@ def _workplaces(report: LotReport) -> Iterator[str]:
     if not places:
         yield _none(Text("尚未制卡", "no card was made yet"))
         return
-    head = [Text("制卡点", "station"), Text("读卡器", "reader"), Text("操作员", "operator"), Text("完成", "done"),
+    head = [Text("工位", "station"), Text("读卡器", "reader"), Text("操作员", "operator"), Text("制成", "done"),
             Text("失败", "failures"), Text("中位用时", "median")]  # fmt: skip
     rows = (
         [escape(place.station or _NOTHING), escape(place.reader or _NOTHING), escape(place.operator or _NOTHING),
@@ -210,7 +210,7 @@ def _boxes(report: LotReport) -> Iterator[str]:
     if not boxes:
         yield _none(Text("还没有卡入盒", "no card is in a box yet"))
         return
-    head = [Text("盒", "box"), Text("盒内", "in it"), Text("已移交", "delivered"), Text("未完成", "not done")]
+    head = [Text("盒", "box"), Text("盒内", "in it"), Text("已发放", "delivered"), Text("未制成", "not done")]
     rows = ([str(box.number), str(box.done), str(box.delivered), str(box.missing)] for box in boxes)
     yield from _table(head, rows, numeric=(0, 1, 2, 3))
 
@@ -219,14 +219,14 @@ def _states(report: LotReport) -> Iterator[str]:
     counts = report.counts()
     kinds = [kind for kind in OrderKind if any(found is kind for found, _ in counts)]
     states = [state for state in OrderState if any(found is state for _, found in counts)]
-    rows = [[_both(STATES[state]), *(str(counts[kind, state] or _NOTHING) for kind in kinds)] for state in states]
-    yield from _table([Text("状态", "state"), *(KINDS[kind] for kind in kinds)], rows, numeric=range(1, len(kinds) + 1))
+    rows = [[_both(state.text), *(str(counts[kind, state] or _NOTHING) for kind in kinds)] for state in states]
+    yield from _table([Text("状态", "state"), *(kind.text for kind in kinds)], rows, numeric=range(1, len(kinds) + 1))
 
 
 def _facts(report: LotReport) -> str:
     durations = report.durations()
     facts = [
-        (Text("批次状态", "state of the lot"), _both(LOT_STATES[report.state])),
+        (Text("批次状态", "state of the lot"), _both(report.state.text)),
         (Text("申请表", "sheet"), escape(report.source or _NOTHING)),
         (Text("卡规格", "card profile"), escape(report.profile)),
         (Text("建立", "made"), _time(report.made_at)),

@@ -8,6 +8,8 @@ from typer.main import get_command
 
 from juying import __version__
 from juying.cli import (
+    approvals,
+    blanks,
     card_faces,
     card_office,
     cards,
@@ -18,6 +20,7 @@ from juying.cli import (
     keys,
     library,
     medical,
+    operators,
     profiles,
     readers,
     revocation,
@@ -58,6 +61,9 @@ app.add_typer(library.app, name="library")
 app.add_typer(medical.app, name="medical")
 app.add_typer(terminal.app, name="terminal")
 app.add_typer(transit.app, name="transit")
+operators.add_to(app)
+app.add_typer(approvals.app, name="approval")
+app.add_typer(blanks.app, name="blank")
 
 
 def _show_version(wanted: bool) -> None:

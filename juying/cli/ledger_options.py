@@ -13,6 +13,7 @@ import typer
 
 from juying.cli.key_options import open_keys
 from juying.errors import InputError
+from juying.files import write_atomically
 
 if TYPE_CHECKING:
     from juying.crypto.keys import Keys
@@ -110,6 +111,23 @@ def acting(ledger: "OpenLedger", station: str | None = None) -> "Actor":
         actor = Sessions(ledger).actor(token)
     named = station or os.environ.get(STATION)
     return at_station(ledger, actor, named) if named else actor
+
+
+def save_session(ledger: "OpenLedger", token: str) -> None:
+    """Keep the token of a session in a file that its owner alone can read. Raises `InputError`."""
+    path = session_file(ledger)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"目录不能新建（{error.strerror}）", f"the folder cannot be made ({error.strerror})", where=str(path.parent)
+        ) from None
+    write_atomically(path, token.encode(), private=True)
+
+
+def forget_session(ledger: "OpenLedger") -> None:
+    """Remove the session file."""
+    session_file(ledger).unlink(missing_ok=True)
 
 
 def session_file(ledger: "OpenLedger") -> Path:

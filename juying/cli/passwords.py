@@ -13,6 +13,8 @@ PASSWORD = "JUYING_KEY_PASSWORD"  # noqa: S105 - the name of the variable
 KEYS_PASSPHRASE = "JUYING_KEYS_PASSPHRASE"  # noqa: S105
 TOKEN_PIN = "JUYING_TOKEN_PIN"  # noqa: S105
 NEW_PIN = "JUYING_NEW_PIN"
+OPERATOR_PASSWORD = "JUYING_PASSWORD"  # noqa: S105
+NEW_OPERATOR_PASSWORD = "JUYING_NEW_PASSWORD"  # noqa: S105
 
 _LONGEST = 1024
 
@@ -59,6 +61,16 @@ def token_pin(label: str) -> str:
 def new_pin(file: Path | None = None) -> str:
     """A new PIN for a card; at a prompt it is asked for twice. Raises InputError."""
     return _secret(NEW_PIN, Text("新密码", "new PIN"), "PIN", file, twice=True)
+
+
+def operator_password(name: str) -> str:
+    """The password of an operator of the ledger. Raises InputError."""
+    return _secret(OPERATOR_PASSWORD, Text("操作员口令", "password of the operator"), name, None)
+
+
+def new_operator_password(name: str) -> str:
+    """A new password for an operator; at a prompt it is asked for twice. Raises InputError."""
+    return _secret(NEW_OPERATOR_PASSWORD, Text("操作员新口令", "new password of the operator"), name, None, twice=True)
 
 
 def _secret(variable: str, title: Text, where: str, file: Path | None, *, twice: bool = False) -> str:

@@ -57,28 +57,44 @@ def prepare(db: sa.Connection, vault: Vault, office: Office, wanted: Wanted, pro
     """
     if wanted.permit is None:
         return None
-    before = _before(db, wanted.permit)
+    table = schema.permits
+    query = sa.select(table.c.state, table.c.before_id).where(table.c.id == wanted.permit)
+    state, before = db.execute(query).one()
+    if state != PermitState.VALID.value:
+        raise InputError("许可已不再有效，不能制卡", "the permit is not valid any more: no card can be made for it")
     holder, permit = load_holder(db, vault, wanted.person), load_permit(db, vault, wanted.permit)
     application = Application(holder=holder, permit=permit)
     present = credentials.current(db, vault, wanted.permit)
-    earlier = credentials.current(db, vault, before) if before is not None and len(present) < len(Tier) else {}
     _check_standing(db, present)
-    planned = tuple(
-        _plan(office, application, wanted.permit, tier, present.get(tier) or earlier.get(tier)) for tier in Tier
-    )
+    stored = _before(db, vault, before, present)
+    elsewhere = _on_other_chips(db, wanted)
+    planned = tuple(_plan(office, application, wanted.permit, tier, stored.get(tier), elsewhere) for tier in Tier)
     job = Job(wanted.permit, application, load_photo(db, vault, wanted.person), planned)
     contents(office, wanted, job).encode(profile)  # what does not fit is found before a card is spent on it
     return job
 
 
-def _before(db: sa.Connection, permit: int) -> int | None:
-    """The permit whose place a permit took. Raises `InputError` unless it is valid."""
+def _before(db: sa.Connection, vault: Vault, permit: int | None, found: Mapping[Tier, Stored]) -> Mapping[Tier, Stored]:
+    """``found``, and for tiers without a credential the one of the last permit before that has one.
+
+    One before the last may still be on the chip, and is to be replaced.
+    """
     table = schema.permits
-    state, before = db.execute(sa.select(table.c.state, table.c.before_id).where(table.c.id == permit)).one()
-    if state != PermitState.VALID.value:
-        raise InputError("许可已不再有效，不能制卡", "the permit is not valid any more: no card can be made for it")
-    found: int | None = before
+    while permit is not None and len(found) < len(Tier):
+        found = {**credentials.current(db, vault, permit), **found}
+        permit = db.execute(sa.select(table.c.before_id).where(table.c.id == permit)).scalar()
     return found
+
+
+def _on_other_chips(db: sa.Connection, wanted: Wanted) -> frozenset[int]:
+    """The credentials on cards that the person has, when a new card is to take their place: it gets one of its own."""
+    if wanted.kind is not OrderKind.NEW:
+        return frozenset()
+    table = schema.cards
+    query = sa.select(table.c.credential_id).where(
+        table.c.person_id == wanted.person, table.c.credential_id.is_not(None)
+    )
+    return frozenset(db.execute(query).scalars())
 
 
 def _check_standing(db: sa.Connection, present: Mapping[Tier, Stored]) -> None:
@@ -90,12 +106,15 @@ def _check_standing(db: sa.Connection, present: Mapping[Tier, Stored]) -> None:
         )
 
 
-def _plan(office: Office, application: Application, permit: int, tier: Tier, stored: Stored | None) -> Planned:
+def _plan(
+    office: Office, application: Application, permit: int, tier: Tier, stored: Stored | None, elsewhere: frozenset[int]
+) -> Planned:
     wanted = draft(office, application, tier, stored.record if stored is not None else None)
     if stored is None:
         check_signable(office, wanted.claims)
         return Planned(tier, wanted.claims, None, None, None)
-    if wanted.kept is not None and stored.permit == permit and stored.reference is not None:
+    mine = stored.permit == permit and stored.id not in elsewhere
+    if wanted.kept is not None and mine and stored.reference is not None:
         return Planned(tier, wanted.claims, stored, stored.before, None)
     check_signable(office, wanted.claims)
     return Planned(tier, wanted.claims, None, stored.id, stored.reference)

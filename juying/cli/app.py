@@ -23,6 +23,7 @@ from juying.cli import (
     operators,
     profiles,
     readers,
+    renewing,
     revocation,
     scan,
     status_lists,
@@ -51,6 +52,7 @@ app.add_typer(profiles.app, name="profile")
 app.add_typer(virtual.app, name="virtual")
 credentials.app.command("card-face")(card_faces.card_face)
 revocation.add_to(credentials.app)
+renewing.add_to(credentials.app)
 status_lists.add_to(credentials.app)
 app.add_typer(credentials.app, name="credential")
 app.add_typer(trust.app, name="trust")

@@ -1,69 +1,42 @@
-"""``juying credential revoke``, ``suspend``, ``resume``, ``renew`` and ``status``."""
+"""``juying credential revoke``, ``suspend``, ``resume`` and ``status``."""
 
-import os
-import secrets
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from juying.cli.choosing import (
+    Choice,
+    Employer,
+    Entries,
+    Lot,
+    PermitFile,
+    Permits,
+    Sources,
+    choose,
+    genuine,
+    parse_entry,
+)
 from juying.cli.commands import Commands
-from juying.cli.credentials import Source
+from juying.cli.key_options import KeyStore
+from juying.cli.ledger_options import Ledger, acting, open_ledger
 from juying.cli.options import Json, Root, Trust, load_trust
-from juying.cli.output import Exit, print_json, print_text, tell
-from juying.cli.passwords import key_password
-from juying.cli.status_view import answer_row, show_rows
+from juying.cli.output import Exit, print_json, tell
+from juying.cli.status_view import answer_row, place, show_rows
 from juying.cli.trusting import load_lists
-from juying.cli.verifying import text_of
 from juying.errors import InputError
 from juying.text import Text
 
 if TYPE_CHECKING:
-    from juying.credential.claims import Claims, StatusReference
-    from juying.credential.sqlite_register import SqliteRegister
+    from juying.credential.claims import StatusReference
     from juying.credential.status import StatusLists
-    from juying.credential.trust import TrustedKey, TrustList
-    from juying.crypto.signing import SoftwareSigner
+    from juying.credential.trust import TrustedKey
+    from juying.ledger.ledger import Ledger as OpenLedger
 
-REGISTER = "JUYING_REGISTER"
 PENDING = Text("发布状态列表后生效", "it takes effect when the status list is published")
-PROOF_NONCE = 16
-"""Bytes of the nonce that the office draws for one proof."""
-MAX_INPUT = 1 << 20
-"""Bytes of permit numbers on standard input that are read."""
 
-Register = Annotated[
-    Path | None,
-    typer.Option(
-        "--register",
-        metavar="FILE",
-        help="状态登记簿，默认 JUYING_REGISTER / status register; default: JUYING_REGISTER",
-    ),
-]
-Sources = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[SOURCE]...",
-        show_default=False,
-        help="凭证：JY1: 文本、.txt 文件、二维码图片 / credentials: text, .txt file or picture",
-    ),
-]
-Permits = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--permit",
-        metavar="NUMBER",
-        help="许可证的全部凭证；- 表示从标准输入逐行读 / all credentials of a permit; - reads numbers, one a line",
-    ),
-]
-Entries = Annotated[
-    list[str] | None,
-    typer.Option("--entry", metavar="LIST:INDEX", help="状态列表号和序号 / list and index of the status"),
-]
 ReasonWord = Annotated[
     str,
     typer.Option(
@@ -78,218 +51,137 @@ Lists = Annotated[
         "--lists", metavar="PATH", help="终端的状态列表文件或目录 / status list, or a terminal's folder of them"
     ),
 ]
-Key = Annotated[
-    Path | None,
-    typer.Option(
-        "--key",
-        metavar="FILE",
-        help="密钥 PEM，须同时给出信任列表，默认演示密钥 / key, goes with a trust list; default: demonstration key",
-    ),
-]
 
 
 def revoke(
     sources: Sources = None,
     permit: Permits = None,
+    permits: PermitFile = None,
     entry: Entries = None,
+    employer: Employer = None,
+    lot: Lot = None,
     reason: ReasonWord = "unspecified",
-    register: Register = None,
+    ledger: Ledger = None,
+    keys: KeyStore = None,
     trust: Trust = None,
     root: Root = None,
     json: Json = False,
 ) -> int:
     """吊销，不可恢复，重新发布列表后生效 / revoke for good; takes effect when the list is published."""
-    return _change("INVALID", sources, permit, entry, reason, register, trust, root, as_json=json)
+    choice = Choice(
+        sources=sources, permits=permit, permit_file=permits, entries=entry, employer=employer, lot=lot,
+        trust=trust, root=root,
+    )  # fmt: skip
+    return _change("INVALID", choice, reason, ledger, keys, as_json=json)
 
 
 def suspend(
     sources: Sources = None,
     permit: Permits = None,
+    permits: PermitFile = None,
     entry: Entries = None,
+    employer: Employer = None,
+    lot: Lot = None,
     reason: ReasonWord = "under-review",
-    register: Register = None,
+    ledger: Ledger = None,
+    keys: KeyStore = None,
     trust: Trust = None,
     root: Root = None,
     json: Json = False,
 ) -> int:
     """暂停，可恢复 / suspend until resumed."""
-    return _change("SUSPENDED", sources, permit, entry, reason, register, trust, root, as_json=json)
+    choice = Choice(
+        sources=sources, permits=permit, permit_file=permits, entries=entry, employer=employer, lot=lot,
+        trust=trust, root=root,
+    )  # fmt: skip
+    return _change("SUSPENDED", choice, reason, ledger, keys, as_json=json)
 
 
 def resume(
     sources: Sources = None,
     permit: Permits = None,
+    permits: PermitFile = None,
     entry: Entries = None,
+    employer: Employer = None,
+    lot: Lot = None,
     reason: ReasonWord = "review-ended",
-    register: Register = None,
+    ledger: Ledger = None,
+    keys: KeyStore = None,
     trust: Trust = None,
     root: Root = None,
     json: Json = False,
 ) -> int:
     """恢复已暂停的凭证 / resume what was suspended."""
-    return _change("VALID", sources, permit, entry, reason, register, trust, root, as_json=json)
-
-
-def renew(
-    source: Source,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="新凭证的 .txt 文件 / .txt file for the new one")],
-    register: Register = None,
-    proof: Annotated[
-        str | None,
-        typer.Option(
-            "--proof", metavar="HEX", help="持有证明，绑定新的持有人密钥 / proof of possession of a new holder key"
-        ),
-    ] = None,
-    nonce: Annotated[
-        str | None,
-        typer.Option("--nonce", metavar="HEX", help="证明所应答的随机数 / the nonce that the proof answers"),
-    ] = None,
-    key: Key = None,
-    trust: Trust = None,
-    root: Root = None,
-    json: Json = False,
-) -> int:
-    """重签有效的凭证并吊销旧的 / sign a good credential anew and revoke the old one; exit status 1 if it is bad."""
-    from juying.credential.renew import renew as renew_credential
-
-    signer, trusted = load_signer(key, trust, root)
-    with open_register(register) as opened:
-        renewal = renew_credential(
-            text_of(source),
-            out,
-            opened,
-            signer,
-            trusted,
-            now=datetime.now(UTC),
-            holder_key=_proven_key(proof, nonce),
-        )
-    if json:
-        new = renewal.claims.status if renewal.claims else None
-        print_json(
-            {
-                "renewed": renewal.done,
-                "verdict": str(renewal.verdict),
-                "out": str(out) if renewal.done else None,
-                "old": _reference(renewal.old) if renewal.old else None,
-                "new": _reference(new) if new else None,
-            }
-        )
-    elif not renewal.done:
-        verdict = renewal.verdict.text
-        tell(Text(f"凭证不能换新：{verdict.zh}", f"the credential cannot be renewed: {verdict.en}"))
-    elif renewal.old is None:
-        tell(Text("旧凭证没有状态编号，不能吊销", "the old credential names no status, so it cannot be revoked"))
-    else:
-        tell(PENDING)
-    return Exit.DONE if renewal.done else Exit.NO
+    choice = Choice(
+        sources=sources, permits=permit, permit_file=permits, entries=entry, employer=employer, lot=lot,
+        trust=trust, root=root,
+    )  # fmt: skip
+    return _change("VALID", choice, reason, ledger, keys, as_json=json)
 
 
 def status(
     sources: Sources = None,
     permit: Permits = None,
+    permits: PermitFile = None,
     entry: Entries = None,
-    register: Register = None,
+    employer: Employer = None,
+    lot: Lot = None,
+    ledger: Ledger = None,
+    keys: KeyStore = None,
     lists: Lists = None,
     trust: Trust = None,
     root: Root = None,
     json: Json = False,
 ) -> int:
-    """查登记簿或终端列表中的状态 / status in the register or in lists; exit status 0 good, 1 not, 3 unknown."""
+    """查台账或终端列表中的状态 / status in the ledger or in lists; exit status 0 good, 1 not, 3 unknown."""
     if lists is None:
-        with open_register(register) as opened:
-            return _status_in_register(opened, _targets(opened, sources, permit, entry, trust, root), as_json=json)
-    if permit:
-        raise InputError("状态列表中没有许可证编号", "there are no permit numbers in status lists", where="--permit")
+        choice = Choice(
+            sources=sources, permits=permit, permit_file=permits, entries=entry, employer=employer, lot=lot,
+            trust=trust, root=root,
+        )  # fmt: skip
+        return _status_in_ledger(choice, ledger, keys, as_json=json)
+    if permit or permits or employer or lot:
+        raise InputError(
+            "状态列表中没有许可证、单位和批次",
+            "there are no permits, employers and lots in status lists",
+            where="--lists",
+        )
     from juying.cli.status_lists import show_lists
 
-    trusted, now = load_trust(trust, root), datetime.now(UTC)
-    held = load_lists(lists, trusted, now)
+    held = load_lists(lists, load_trust(trust, root), now := datetime.now(UTC))
     if not sources and not entry:
         return show_lists(held, now, as_json=json)
-    return _status_in_lists(held, trusted, sources or (), entry or (), now, as_json=json)
+    return _status_in_lists(held, sources or (), entry or (), trust, root, now, as_json=json)
 
 
 def add_to(group: Commands) -> None:
     """Put the commands into ``juying credential``."""
-    for command in (revoke, suspend, resume, renew, challenge, status):
+    for command in (revoke, suspend, resume, status):
         group.command(command.__name__)(command)
 
 
-def challenge() -> int:
-    """给持有人一个随机数，用于一次证明 / a nonce for the holder to prove possession of a key, good for one proof."""
-    print_text(secrets.token_hex(PROOF_NONCE).upper())
-    return Exit.DONE
-
-
-def _proven_key(proof: str | None, nonce: str | None) -> bytes | None:
-    """The holder's key, of which possession is proven; None without a proof."""
-    from juying.credential.presentation import check_proof
-
-    if (proof is None) != (nonce is None):
-        raise InputError("--proof 和 --nonce 必须一起给出", "--proof and --nonce go together")
-    if proof is None or nonce is None:
-        return None
-    try:
-        return check_proof(bytes.fromhex(proof), bytes.fromhex(nonce))
-    except ValueError:
-        raise InputError("--proof 和 --nonce 应为十六进制数", "--proof and --nonce have to be hex digits") from None
-
-
-@contextmanager
-def open_register(path: Path | None) -> "Iterator[SqliteRegister]":
-    """The register that the option or the environment names; `InputError` when there is none."""
-    from juying.credential.sqlite_register import SqliteRegister
-
-    named = path or os.environ.get(REGISTER)
-    if not named:
-        raise InputError(
-            f"请用 --register 或环境变量 {REGISTER} 指定状态登记簿",
-            f"name the status register with --register or in the environment variable {REGISTER}",
-        )
-    with SqliteRegister(named, make=False) as opened:
-        yield opened
-
-
-def load_signer(key: Path | None, trust: Path | None, root: Path | None) -> "tuple[SoftwareSigner, TrustList]":
-    """A key and the trust list that holds it; without options those of the demonstration."""
-    from juying.crypto.signing import SoftwareSigner
-    from juying.issuance.demo_keys import FOLDER, KEY_FILE
-
-    if (key is None) != (trust is None):
-        raise InputError("--key 和 --trust 必须一起给出", "--key and --trust go together")
-    file = key or FOLDER / KEY_FILE
-    return SoftwareSigner.load(file, key_password(file)), load_trust(trust, root)
-
-
-def _change(
-    word: str,
-    sources: Sequence[str] | None,
-    permits: Sequence[str] | None,
-    entries: Sequence[str] | None,
-    reason: str,
-    register: Path | None,
-    trust: Path | None,
-    root: Path | None,
-    *,
-    as_json: bool,
-) -> int:
+def _change(word: str, choice: Choice, reason: str, where: str | None, keys: str | None, *, as_json: bool) -> int:
     from juying.credential.register import Reason
     from juying.credential.status import Status
+    from juying.ledger.register import statuses_of
+    from juying.ledger.revocation import change_statuses
 
     if reason not in set(Reason) - {Reason.ISSUED, Reason.SUPERSEDED}:
         raise InputError("没有这个原因，请看 --help", "there is no such reason, see --help", where="--reason")
-    with open_register(register) as opened:
-        targets = _targets(opened, sources, permits, entries, trust, root)
-        if not targets:
+    new = Status[word]
+    with open_ledger(where, keys) as ledger:
+        actor = acting(ledger)
+        chosen = choose(ledger, choice)
+        if not chosen.references:
             raise InputError(
-                "没有指明凭证，或登记簿中没有该许可证的凭证",
-                "no credential was named, or the register has none of that permit",
+                "没有指明凭证，或台账中没有所指的凭证", "no credential was named, or the ledger has none of those"
             )
-        before = [opened.status(target) for target in targets]
-        new = Status[word]
-        opened.set_all(targets, new, Reason(reason))
+        with ledger.reading() as db:
+            before = statuses_of(db, chosen.references)
+        change_statuses(ledger, actor, chosen.references, new, Reason(reason), about=chosen.about)
         rows = [
-            {**_row(opened, target), "changed": old is not new} for target, old in zip(targets, before, strict=True)
+            {**row, "changed": before.get(reference) is not new}
+            for reference, row in zip(chosen.references, _rows(ledger, chosen.references, chosen.numbers), strict=True)
         ]
     changed = sum(row["changed"] for row in rows)
     if as_json:
@@ -301,105 +193,40 @@ def _change(
     return Exit.DONE
 
 
-def _targets(
-    register: "SqliteRegister",
-    sources: Sequence[str] | None,
-    permits: Sequence[str] | None,
-    entries: Sequence[str] | None,
-    trust: Path | None,
-    root: Path | None,
-) -> "list[StatusReference]":
-    """The credentials that the command line names, each once."""
-    targets = [_parse_entry(entry) for entry in entries or ()]
-    for number in _permit_numbers(permits or ()):
-        found = register.find(number)
-        if not found:
-            tell(Text("登记簿中没有该许可证的凭证", "the register has no credential of one of the permits"))
-        targets += found
-    if sources:
-        trusted = load_trust(trust, root)
-        for source in sources:
-            claims, reference, _ = _genuine(source, trusted)
-            if register.subject(reference) not in (None, "", claims.permit_number):
-                raise InputError(
-                    "登记簿中此编号属于另一许可证：凭证不是凭此登记簿签发的",
-                    "the entry belongs to another permit: the credential was not issued from this register",
-                    where=_short(source),
-                )
-            targets.append(reference)
-    return list(dict.fromkeys(targets))
+def _rows(
+    ledger: "OpenLedger", references: "Sequence[StatusReference]", told: "Mapping[StatusReference, str]"
+) -> list[dict[str, Any]]:
+    """What the ledger knows of credentials, as JSON values; the status is None for one that it does not know."""
+    from juying.ledger.credentials import permit_numbers
+    from juying.ledger.register import statuses_of
+
+    with ledger.reading() as db:
+        statuses = statuses_of(db, references)
+        numbers = permit_numbers(db, ledger.vault, [one for one in references if one not in told]) | dict(told)
+    return [
+        {
+            **place(reference),
+            "permit_number": numbers.get(reference, ""),
+            "status": statuses[reference].name.lower() if reference in statuses else None,
+        }
+        for reference in references
+    ]
 
 
-def _genuine(source: str, trust: "TrustList") -> "tuple[Claims, StatusReference, TrustedKey]":
-    """Claims, status and issuer of a credential whose signature counts, whatever else is wrong with it."""
-    from juying.credential.verify import verify
+def _status_in_ledger(choice: Choice, where: str | None, keys: str | None, *, as_json: bool) -> int:
+    from juying.ledger.operators import Action, allow
+    from juying.ledger.register import history
 
-    result = verify(text_of(source), trust, now=datetime.now(UTC))
-    if result.claims is None or result.key is None:
-        raise InputError(
-            f"不是信任列表中机关签发的凭证：{result.verdict.text.zh}",
-            f"no credential of an issuer in the trust list: {result.verdict.text.en}",
-            where=_short(source),
-        )
-    if result.claims.status is None:
-        raise InputError(
-            "凭证没有状态编号，不可吊销", "the credential names no status, it cannot be revoked", where=_short(source)
-        )
-    return result.claims, result.claims.status, result.key
-
-
-def _short(source: str) -> str:
-    """A file's name; the text of a credential is not repeated."""
-    return "" if source.startswith("JY1:") else source
-
-
-def _permit_numbers(given: Sequence[str]) -> Iterator[str]:
-    for number in given:
-        if number == "-":
-            try:
-                lines = sys.stdin.buffer.read(MAX_INPUT).decode("utf-8-sig").splitlines()
-            except UnicodeDecodeError:
-                raise InputError("不是文本", "this is no text", where="-") from None
-            yield from filter(None, map(str.strip, lines))
-        else:
-            yield number
-
-
-def _parse_entry(entry: str) -> "StatusReference":
-    from juying.credential.claims import StatusReference
-
-    number, _, index = entry.partition(":")
-    if entry.isascii() and number.isdecimal() and index.isdecimal() and max(len(number), len(index)) <= 10:
-        reference = StatusReference(int(number), int(index))
-        if reference.in_range:
-            return reference
-    raise InputError("须为 列表号:序号，如 1:70001", "has to be LIST:INDEX, such as 1:70001", where="--entry")
-
-
-def _reference(reference: "StatusReference") -> dict[str, int]:
-    """A place as JSON values."""
-    number, index = reference.list_number, reference.index
-    return {"list": number, "index": index}
-
-
-def _row(register: "SqliteRegister", target: "StatusReference") -> dict[str, Any]:
-    """What the register knows of a credential, as JSON values; the status is None for one that it does not know."""
-    known = register.status(target)
-    return {
-        **_reference(target),
-        "permit_number": register.subject(target) or "",
-        "status": known.name.lower() if known is not None else None,
-    }
-
-
-def _status_in_register(register: "SqliteRegister", targets: "Sequence[StatusReference]", *, as_json: bool) -> int:
-    rows = []
-    for target in targets:
-        history = [
-            {"at": event.at.isoformat(), "status": event.status.name.lower(), "reason": str(event.reason)}
-            for event in register.history(target)
-        ]
-        rows.append({**_row(register, target), "history": history})
+    with open_ledger(where, keys) as ledger:
+        allow(acting(ledger), Action.READ)
+        chosen = choose(ledger, choice)
+        rows = _rows(ledger, chosen.references, chosen.numbers)
+        with ledger.reading() as db:
+            for reference, row in zip(chosen.references, rows, strict=True):
+                row["history"] = [
+                    {"at": event.at.isoformat(), "status": event.status.name.lower(), "reason": str(event.reason)}
+                    for event in history(db, reference)
+                ]
     if as_json:
         print_json({"entries": rows})
     else:
@@ -409,21 +236,23 @@ def _status_in_register(register: "SqliteRegister", targets: "Sequence[StatusRef
 
 def _status_in_lists(
     lists: "StatusLists",
-    trust: "TrustList",
     sources: Sequence[str],
     entries: Sequence[str],
+    trust: Path | None,
+    root: Path | None,
     now: datetime,
     *,
     as_json: bool,
 ) -> int:
-    wanted: list[tuple[StatusReference, TrustedKey | None]] = [(_parse_entry(entry), None) for entry in entries]
+    wanted: list[tuple[StatusReference, TrustedKey | None]] = [(parse_entry(entry), None) for entry in entries]
+    trusted = load_trust(trust, root)
     for source in sources:
-        _, reference, key = _genuine(source, trust)
+        _, reference, key = genuine(source, trusted)
         wanted.append((reference, key))
     rows = []
     for reference, issuer in wanted:
         answer = lists.lookup(reference, now=now, issuer=issuer)
-        rows.append({**_reference(reference), **answer_row(answer)})
+        rows.append({**place(reference), **answer_row(answer)})
     if as_json:
         print_json({"entries": rows})
     else:

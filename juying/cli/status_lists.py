@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from juying.cli.commands import Commands
+from juying.cli.key_options import KeyStore, SigningKey
+from juying.cli.ledger_options import Ledger, acting, open_ledger
 from juying.cli.options import Json, Root, Trust, load_trust
 from juying.cli.output import Exit, print_json, tell
-from juying.cli.revocation import Key, Register, load_signer, open_register
+from juying.cli.renewing import Key, open_signer
 from juying.cli.status_view import list_row, show_rows
 from juying.cli.trusting import load_lists
 from juying.errors import InputError
@@ -26,8 +28,10 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="列表目录 / fold
 
 def publish(
     folder: Folder,
-    register: Register = None,
+    ledger: Ledger = None,
     key: Key = None,
+    keys: KeyStore = None,
+    signing_key: SigningKey = None,
     trust: Trust = None,
     root: Root = None,
     base: Annotated[
@@ -44,13 +48,16 @@ def publish(
     ] = 86_400,
     json: Json = False,
 ) -> int:
-    """签名并发布登记簿中的状态列表 / sign the status lists of the register and put them into a folder."""
+    """签名并发布台账中的状态列表 / sign the status lists of the ledger and put them into a folder."""
     from juying.credential.publish import publish as publish_lists
+    from juying.ledger.operators import Action, allow
+    from juying.ledger.register import LedgerRegister
 
-    signer, trusted = load_signer(key, trust, root)
-    with open_register(register) as opened:
+    with open_signer(key, keys, signing_key, trust, root) as (signer, trusted), open_ledger(ledger, keys) as opened:
+        actor = acting(opened)
+        allow(actor, Action.PUBLISH)
         published = publish_lists(
-            opened,
+            LedgerRegister(opened, actor),
             folder,
             signer,
             trusted,

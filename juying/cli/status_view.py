@@ -9,6 +9,7 @@ from juying.cli.output import console
 from juying.text import Text
 
 if TYPE_CHECKING:
+    from juying.credential.claims import StatusReference
     from juying.credential.status import HeldList, StatusAnswer
 
 _COLUMNS = {
@@ -58,6 +59,11 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(YES if value else NO)
     return "-" if value is None else str(value)
+
+
+def place(reference: "StatusReference") -> dict[str, int]:
+    """A place as JSON values."""
+    return {"list": reference.list_number, "index": reference.index}
 
 
 def answer_row(answer: "StatusAnswer | None") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Signing a credential anew: the same claims with a new time of issue and a new place in the status list."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,12 +20,15 @@ from juying.files import write_atomically
 _POLICY = Policy(stale_status=StaleStatus.WARN)
 _GOOD = (Verdict.VALID, Verdict.VALID_STALE_STATUS, Verdict.NOT_YET)
 
+Keep = Callable[[StatusReference | None, StatusReference, bytes], None]
+"""Hears the place of the old credential, that of the new one, and the new record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
     """How it went: ``verdict`` is of the old credential, and only one that is good now has new ``claims``.
 
-    ``old`` is the place of the old one in the status list, now revoked; None when it had none.
+    ``old`` is the place of the old one in the status list; None when it had none.
     """
 
     verdict: Verdict
@@ -46,8 +50,11 @@ def renew(
     *,
     now: datetime,
     holder_key: bytes | None = None,
+    keep: Keep | None = None,
 ) -> Renewal:
     """Renew the credential ``text`` into the file ``out`` and then, when it is safely there, revoke the old one.
+
+    ``keep`` may do something else then than to `Register.confirm` the new one.
 
     The new credential differs in the time of issue, the status and the signature alone. Its holder key stays, unless
     ``holder_key`` is given: another one, of which the holder has proven possession (`check_proof`). When
@@ -83,5 +90,8 @@ def renew(
             where=signer.kid.hex(),
         )
     write_atomically(out, to_text(record).encode("ascii") + b"\n", private=True)
-    register.confirm(new)
+    if keep is None:
+        register.confirm(new)
+    else:
+        keep(old, new, record)
     return Renewal(before.verdict, claims, old)

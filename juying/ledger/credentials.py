@@ -126,14 +126,17 @@ def at_place(db: sa.Connection, vault: Vault, reference: StatusReference) -> Sto
     return None if row is None else _stored(vault, row)
 
 
-def permit_number(db: sa.Connection, vault: Vault, reference: StatusReference) -> str:
-    """The number of the permit whose credential has this place; empty when the ledger does not know it."""
-    columns = _table.join(schema.permits, schema.permits.c.id == _table.c.permit_id)
-    query = (
-        sa.select(schema.permits.c.id).select_from(columns).where(_has(reference), schema.permits.c.sealed.is_not(None))
-    )
-    permit: int | None = db.execute(query).scalar()
-    return "" if permit is None else load_permit(db, vault, permit).number
+def permit_numbers(
+    db: sa.Connection, vault: Vault, references: Iterable[StatusReference]
+) -> dict[StatusReference, str]:
+    """The numbers of the permits whose credentials have these places, as far as the ledger knows them."""
+    permits: dict[StatusReference, int] = {}
+    for part in chunks([(one.list_number, one.index) for one in references if storable(one)]):
+        query = sa.select(_table.c.list, _table.c.place, schema.permits.c.id).join_from(_table, schema.permits)
+        here = sa.and_(sa.tuple_(_table.c.list, _table.c.place).in_(part), schema.permits.c.sealed.is_not(None))
+        permits |= {StatusReference(*place): permit for *place, permit in db.execute(query.where(here))}
+    numbers = {permit: load_permit(db, vault, permit).number for permit in set(permits.values())}
+    return {reference: numbers[permit] for reference, permit in permits.items()}
 
 
 def make_live(tx: Transaction, *ids: int) -> int:

@@ -115,6 +115,11 @@ def statuses_of(db: sa.Connection, references: Iterable[StatusReference]) -> dic
     return {reference: Status(row[0]) for reference, row in _rows(db, references, _entries.c.status).items()}
 
 
+def subjects_of(db: sa.Connection, references: Iterable[StatusReference]) -> dict[StatusReference, bytes | None]:
+    """The keyed hashes of the permit numbers that places were allotted for, without places that nobody has."""
+    return {reference: row[0] for reference, row in _rows(db, references, _entries.c.subject_key).items()}
+
+
 def find(db: sa.Connection, vault: Vault, subject: str) -> tuple[StatusReference, ...]:
     """The places of all credentials of a permit, in the order of their issue."""
     return places_of_keys(db, [permit_key(vault, subject)]) if subject else ()
@@ -228,7 +233,7 @@ class LedgerRegister:
     def belongs(self, reference: StatusReference, subject: str) -> bool | None:
         """Whether the place was allotted for this permit number; None when it was for none, or to no credential."""
         with self._reading() as db:
-            (key,) = _rows(db, [reference], _entries.c.subject_key).get(reference, (None,))
+            key = subjects_of(db, [reference]).get(reference)
         return None if key is None else bool(key == permit_key(self._ledger.vault, subject))
 
     def find(self, subject: str) -> tuple[StatusReference, ...]:

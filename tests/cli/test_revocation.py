@@ -13,23 +13,25 @@ import pytest
 
 from juying.credential.claims import Claims, StatusReference, Tier
 from juying.credential.issue import issue, to_text
-from juying.credential.sqlite_register import SqliteRegister
 from juying.credential.status import Status
 from juying.credential.status_list import sign_status_list
 from juying.credential.status_server import StatusServer
 from juying.credential.trust import TrustList
 from juying.crypto.signing import SoftwareSigner
 from juying.issuance.demo_keys import FOLDER, demonstration_keys
+from juying.ledger.ledger import Ledger
+from juying.ledger.places import Drawing
+from juying.ledger.register import LedgerRegister
 from tests.cli.conftest import Juying
 from tests.people import holder, permit
 
-REGISTER = Path("register.db")
+LEDGER = Path("ledger.db")
 NUMBER = "ZJ20260001"
 
 
 @dataclass
 class Desk:
-    """A register with the two credentials of one permit, and one that belongs to nobody known."""
+    """A ledger with the places of two credentials of one permit, and one that belongs to nobody known."""
 
     signer: SoftwareSigner
     full: StatusReference
@@ -52,9 +54,10 @@ class Desk:
 
 @pytest.fixture
 def desk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setenv("JUYING_REGISTER", str(REGISTER))
+    monkeypatch.setenv("JUYING_LEDGER", str(LEDGER))
     signer, _ = demonstration_keys(FOLDER, region="331000")
-    with SqliteRegister(REGISTER, capacity=64, below=_in_order()) as register:
+    with Ledger.open(LEDGER, region="331000") as ledger:
+        register = LedgerRegister(ledger, ledger.local, drawing=Drawing(capacity=64, below=_in_order()))
         desk = Desk(signer, *register.allot_many([NUMBER, NUMBER, ""]))
     Path("credential.txt").write_text(desk.text + "\n", "ascii")
     return desk
@@ -67,7 +70,8 @@ def _in_order():
 
 
 def statuses(*references: StatusReference) -> list[Status | None]:
-    with SqliteRegister(REGISTER, make=False) as register:
+    with Ledger.open(LEDGER, make=False) as ledger:
+        register = LedgerRegister(ledger, ledger.local)
         return [register.status(reference) for reference in references]
 
 
@@ -147,7 +151,7 @@ def test_people_are_told_that_the_list_must_be_published(desk: Desk, juying: Juy
         ["--permit", NUMBER, "--entry", "1:63"],
         ["--permit", NUMBER, "--reason", "superseded"],
         ["--permit", NUMBER, "--reason", "boredom"],
-        ["--permit", NUMBER, "--register", "nothing.db"],
+        ["--permit", NUMBER, "--ledger", "nothing.db"],
     ],
 )
 def test_nothing_is_changed_by_bad_use(arguments: list[str], desk: Desk, juying: Juying) -> None:
@@ -158,11 +162,11 @@ def test_nothing_is_changed_by_bad_use(arguments: list[str], desk: Desk, juying:
     assert not Path("nothing.db").exists()
 
 
-def test_without_a_register(desk: Desk, juying: Juying, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JUYING_REGISTER")
+def test_without_a_ledger(desk: Desk, juying: Juying, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUYING_LEDGER")
     done = juying("credential", "revoke", "--permit", NUMBER)
-    assert (done.status, "JUYING_REGISTER" in done.err) == (2, True)
-    assert juying("credential", "revoke", "--permit", NUMBER, "--register", REGISTER).status == 0
+    assert (done.status, "JUYING_LEDGER" in done.err) == (2, True)
+    assert juying("credential", "revoke", "--permit", NUMBER, "--ledger", LEDGER).status == 0
 
 
 def test_a_forged_credential_revokes_nobody(desk: Desk, juying: Juying) -> None:
@@ -175,7 +179,7 @@ def test_a_forged_credential_revokes_nobody(desk: Desk, juying: Juying) -> None:
     assert statuses(desk.full) == [Status.VALID]
 
 
-def test_neither_does_a_genuine_one_of_another_register(desk: Desk, juying: Juying) -> None:
+def test_neither_does_a_genuine_one_of_another_ledger(desk: Desk, juying: Juying) -> None:
     done = juying("credential", "revoke", desk.signed(desk.full, number="ZJ20269999"))
     assert (done.status, "another permit" in done.err) == (2, True)
     assert juying("credential", "revoke", desk.signed(StatusReference(1, 63))).status == 2
@@ -190,7 +194,7 @@ def test_a_credential_without_a_place_cannot_be_revoked(desk: Desk, juying: Juyi
 # Asking
 
 
-def test_the_register_is_asked(desk: Desk, juying: Juying) -> None:
+def test_the_ledger_is_asked(desk: Desk, juying: Juying) -> None:
     done = juying("credential", "status", "--permit", NUMBER, "--json")
     assert done.status == 0
     assert [row["status"] for row in done.document["entries"]] == ["valid", "valid"]
@@ -259,6 +263,7 @@ def test_a_credential_is_renewed(desk: Desk, juying: Juying) -> None:
         "verdict": "valid_stale_status",
         "out": "new.txt",
         "old": {"list": 1, "index": desk.full.index},
+        "order": None,
     }
     assert statuses(desk.full, StatusReference(new["list"], new["index"])) == [Status.INVALID, Status.VALID]
     assert juying("credential", "status", "new.txt").status == 0
@@ -278,6 +283,8 @@ def test_another_key_signs_with_its_trust_list(desk: Desk, juying: Juying) -> No
     for option in (["--key", "key.pem"], ["--trust", "trust.json"]):
         done = juying("credential", "renew", desk.text, "--out", "new.txt", *option)
         assert (done.status, "go together" in done.err) == (2, True)
+    done = juying("credential", "renew", desk.text, "--out", "new.txt", "--key", "key.pem", "--signing-key", "x")
+    assert (done.status, "exclude each other" in done.err) == (2, True)
     key, trust = FOLDER / "issuer.pem", FOLDER / "trust.json"
     assert juying("credential", "renew", desk.text, "--out", "new.txt", "--key", key, "--trust", trust).status == 0
 

@@ -95,7 +95,7 @@ def test_what_is_stored_comes_back(desk: Desk) -> None:
         }
         assert found.reference is not None
         assert stored.at_place(db, ledger.vault, found.reference) == found
-        assert stored.permit_number(db, ledger.vault, found.reference) == NUMBER
+        assert stored.permit_numbers(db, ledger.vault, [found.reference]) == {found.reference: NUMBER}
     place = found.reference
     assert desk.events("credential-signed") == [
         {"credential": full, "person": desk.person, "tier": "full", "list": 1, "place": place.index},
@@ -109,7 +109,7 @@ def test_what_is_not_there_is_an_error_or_nothing(desk: Desk) -> None:
     with ledger.reading() as db:
         assert stored.load(db, ledger.vault, desk.permit) is None
         assert stored.at_place(db, ledger.vault, nowhere) is None
-        assert stored.permit_number(db, ledger.vault, nowhere) == ""
+        assert stored.permit_numbers(db, ledger.vault, [nowhere]) == {}
         with pytest.raises(InputError, match="no such credential") as error:
             stored.get(db, ledger.vault, 7)
     assert error.value.where == "credentials/7"
@@ -298,7 +298,7 @@ def test_an_erased_credential_leaves_its_place_and_nothing_else(desk: Desk) -> N
         tx.db.execute(sa.update(schema.permits).values(sealed=None))
         assert stored.current(tx.db, tx.vault, desk.permit) == {}
         assert stored.at_place(tx.db, tx.vault, place) is None
-        assert stored.permit_number(tx.db, tx.vault, place) == ""
+        assert stored.permit_numbers(tx.db, tx.vault, [place]) == {}
         with pytest.raises(InputError, match="erased"):
             stored.get(tx.db, tx.vault, number)
     assert LedgerRegister(ledger, ledger.local).status(place) is Status.VALID

@@ -25,11 +25,12 @@ from juying.files import write_atomically
 from juying.issuance.handover_cards import Lists, changed
 from juying.issuance.handover_pdf import HandoverList, draw_list
 from juying.issuance.handover_signature import SUFFIX, SignedList, sign_list, signing_key, verify_list
-from juying.issuance.lot_figures import Head
-from juying.issuance.lot_report import find_lot, read_head
+from juying.issuance.lot_report import find_lot
 from juying.ledger import people, schema
 from juying.ledger.ledger import Actor, Ledger, Transaction
-from juying.ledger.states import CardState, OrderState, Role, require
+from juying.ledger.operators import Action, allow
+from juying.ledger.states import CardState, OrderState, require
+from juying.ledger.verify import Head, head_of
 from juying.model import Employer
 
 MADE, DELIVERED = "handover-made", "handover-delivered"
@@ -94,7 +95,7 @@ def make_lists(
     `KeyUseError` when the key may not sign. Each list is recorded before its files are written: when these cannot be,
     ask again.
     """
-    actor.require(Role.INTAKE)
+    allow(actor, Action.DELIVER)
     key = signing_key(signer, trust, ledger.clock())
     with ledger.reading() as db:
         row = find_lot(db, lot)
@@ -119,7 +120,7 @@ def deliver(ledger: Ledger, actor: Actor, number: int, missing: Collection[str] 
     Missing cards, and those that were lost or cancelled meanwhile, are on no list from now on. What was recorded
     before stays. Raises `InputError` when there is no such list, or a missing card is not waiting on it.
     """
-    actor.require(Role.INTAKE)
+    allow(actor, Action.DELIVER)
     wanted = {card.strip().upper() for card in missing}
     with ledger.transaction(actor) as tx:
         if tx.db.execute(sa.select(_handovers.c.id).where(_handovers.c.id == number)).first() is None:
@@ -183,7 +184,7 @@ def _new(lists: Lists, actor: Actor, employer: bytes) -> tuple[HandoverList, byt
         with ledger.reading() as db:
             number = 1 + (db.execute(sa.select(sa.func.max(_handovers.c.id))).scalar() or 0)
             content = lists.content(
-                db, employer, None, number=number, edition=1, made_at=ledger.clock(), head=read_head(db)
+                db, employer, None, number=number, edition=1, made_at=ledger.clock(), head=head_of(db)
             )
         pdf = draw_list(content)  # takes a while, in which others may go on writing
         try:
@@ -229,12 +230,11 @@ def _again(lists: Lists, actor: Actor, employer: bytes, number: int) -> tuple[Ha
             .limit(1)
         )
         before = json.loads(db.execute(last).scalar_one())
-        event, _, digest = before["head"].partition(":")
-        head, edition = Head(int(event), bytes.fromhex(digest)), before["edition"]
+        head, edition = Head.parse(before["head"]), before["edition"]
         content = lists.content(
             db, employer, number, number=number, edition=edition, made_at=row.made_at, head=head
         )  # fmt: skip
-        now = read_head(db)
+        now = head_of(db)
     pdf = draw_list(content)
     if hashlib.sha256(pdf).digest() == row.document_hash:
         return content, pdf, Making.AGAIN

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from juying.credential.trusted_key import TrustedKey
 from juying.errors import InputError
 from juying.issuance.handover_pdf import ENDING, HandoverList, ListedCard
-from juying.issuance.lot_figures import Head
 from juying.ledger import people, schema
 from juying.ledger.ledger import Ledger
 from juying.ledger.states import CardState, OrderKind, OrderState
+from juying.ledger.verify import Head
 
 _orders, _cards, _permits = schema.orders, schema.cards, schema.permits
 _SEALED = _orders.join(_cards, _cards.c.id == _orders.c.card_id).join(_permits, _permits.c.id == _orders.c.permit_id)

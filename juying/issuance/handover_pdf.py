@@ -18,7 +18,7 @@ from PIL.ImageFont import FreeTypeFont
 from juying.codec.fonts import typeset
 from juying.codec.qr import QUIET_ZONE, Medium, encode_qr
 from juying.credential.claims import CHINA
-from juying.issuance.lot_figures import Head
+from juying.ledger.verify import Head
 from juying.model import Employer
 from juying.text import Text
 

@@ -8,6 +8,7 @@ from math import ceil
 
 from juying.issuance.rate_plot import Rate, rate_of
 from juying.ledger.states import OPEN_ORDERS, LotState, OrderKind, OrderState, Word
+from juying.ledger.verify import Head
 
 
 class Outcome(Word):
@@ -121,18 +122,6 @@ class Durations:
 
     median: timedelta
     p95: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The last event of the ledger when the report was made."""
-
-    number: int
-    hash: bytes
-
-    def __str__(self) -> str:
-        """``number:hash``, in hexadecimal digits."""
-        return f"{self.number}:{self.hash.hex()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 import sqlalchemy as sa
 
 from juying.errors import InputError
-from juying.issuance.lot_figures import Failure, Head, LotReport, OrderLine
+from juying.issuance.lot_figures import Failure, LotReport, OrderLine
 from juying.ledger import people, schema
 from juying.ledger.ledger import Actor, Ledger
-from juying.ledger.states import LotState, OrderKind, OrderState, Role
+from juying.ledger.operators import Action, allow
+from juying.ledger.states import LotState, OrderKind, OrderState
+from juying.ledger.verify import head_of
 
 _CLAIMED, _RESUMED, _FAILED, _SPOILED, _SEALED = (
     "order-claimed", "order-resumed", "card-failed", "card-spoiled", "order-sealed",
@@ -30,18 +32,12 @@ def find_lot(db: sa.Connection, name: str) -> sa.Row[tuple[object, ...]]:
     return row
 
 
-def read_head(db: sa.Connection) -> Head:
-    """The last event of the ledger."""
-    row = db.execute(sa.select(schema.chain.c.number, schema.chain.c.hash)).one()
-    return Head(row.number, row.hash)
-
-
 def read_lot_report(ledger: Ledger, actor: Actor, lot: str, *, names: bool = False) -> LotReport:
     """The report on the lot with this name; with ``names`` it has those of the holders, and the ledger notes that.
 
     Raises `InputError` when there is no such lot or the operator has no role.
     """
-    actor.require(*Role)
+    allow(actor, Action.READ)
     if names:
         with ledger.transaction(actor) as tx:
             tx.note("names-reported", lot=find_lot(tx.db, lot).id)
@@ -57,7 +53,7 @@ def read_lot_report(ledger: Ledger, actor: Actor, lot: str, *, names: bool = Fal
             closed_at=row.closed_at,
             at=ledger.clock(),
             ledger=ledger.name,
-            head=read_head(db),
+            head=head_of(db),
             orders=tuple(_order_lines(ledger, db, row.id, sealed_by, names=names)),
             failures=tuple(failures),
             with_names=names,

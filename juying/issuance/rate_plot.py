@@ -155,10 +155,12 @@ class _Plot:
                 continue
             x = self.x(number)
             yield f'<path class="axis" d="M{x:.1f} {bottom}v5"/>'
-            lines = [f"{at:%m-%d}" if step >= _DAY else f"{at:%H:%M}"]
-            if step < _DAY and at.date() != shown:
-                lines.append(f"{at:%m-%d}" if shown else f"{at:%Y-%m-%d}")
-            shown = at.date()
+            lines, day = [f"{at:%m-%d}" if step >= _DAY else f"{at:%H:%M}"], at.date()
+            if shown is None or at.year != shown.year:
+                lines.append(f"{at:%Y}" if step >= _DAY else f"{at:%Y-%m-%d}")
+            elif step < _DAY and day != shown:
+                lines.append(f"{at:%m-%d}")
+            shown = day
             left, right = x < _LEFT + _HALF_LABEL, x > _SIZE[0] - _RIGHT - _HALF_LABEL
             place, anchor = (_SIZE[0] - 2, "end") if right else (x - 16, "start") if left else (x, "middle")
             for line, text in enumerate(lines):

@@ -99,8 +99,7 @@ def back_up(ledger: Ledger, actor: Actor, path: str | Path) -> Manifest:
         file.flush()
         os.fsync(file.fileno())
         file.seek(0)
-        if _walk(_lines(file, sealed_file.read_header(file), ledger.vault), lambda _, __: None) != manifest:
-            raise _damaged(str(path))
+        _walk(_lines(file, sealed_file.read_header(file), ledger.vault, str(path)), lambda _, __: None, str(path))
     with ledger.transaction(actor) as tx:
         tx.note("backed-up", {"head": str(manifest.head)})
     return manifest
@@ -141,13 +140,16 @@ def _write_table(db: sa.Connection, table: sa.Table, writer: sealed_file.Writer)
     writer.write(_line({"table": table.name, "columns": columns}))
     # Instants as they stand in the database: whole microseconds.
     values = [sa.type_coerce(c, sa.BigInteger) if isinstance(c.type, schema.Instant) else c for c in table.columns]
-    query = sa.select(*values).order_by(*table.primary_key)
-    digest, count = hashlib.sha256(), 0
-    for rows in db.execute(query, execution_options={"yield_per": _ROWS}).partitions():
+    query = sa.select(*values).order_by(*table.primary_key).limit(_ROWS)
+    key = [list(table.columns).index(column) for column in table.primary_key]
+    digest, count, part = hashlib.sha256(), 0, query
+    while rows := db.execute(part).all():
         lines = b"".join(_line([_encoded(value) for value in row]) for row in rows)
         digest.update(lines)
         count += len(rows)
         writer.write(lines)
+        last = tuple(rows[-1][place] for place in key)
+        part = query.where(sa.tuple_(*table.primary_key) > last)
     return TableSum(count, digest.digest())
 
 
@@ -204,7 +206,7 @@ def restore(
         with _empty_place(where) as (engine, title):
             ledger = Ledger(engine, title, vault, name=name, region=region, clock=clock)
             with ledger.transaction(ledger.local) as tx:
-                manifest = _load(tx, header["revision"], _lines(file, line, vault), str(path))
+                manifest = _load(tx, header["revision"], _lines(file, line, vault, str(path)), str(path))
     return manifest
 
 
@@ -238,7 +240,7 @@ def _load(tx: Transaction, revision: str, lines: Iterable[bytes], source: str) -
             where=tx.ledger.where,
         )
     migrations.upgrade(db, revision)
-    manifest = _walk(lines, lambda table, rows: _insert(db, table, rows))
+    manifest = _walk(lines, lambda table, rows: _insert(db, table, rows), source)
     if revision != schema.REVISION:
         migrations.upgrade(db)
     _check(db, manifest, source)
@@ -307,8 +309,8 @@ def _header(line: bytes, where: str) -> dict[str, str]:
     return header
 
 
-def _lines(file: BinaryIO, header: bytes, vault: Vault) -> Iterator[bytes]:
-    return sealed_file.read_lines(file, header, _key(vault, json.loads(header)["salt"]))
+def _lines(file: BinaryIO, header: bytes, vault: Vault, where: str) -> Iterator[bytes]:
+    return sealed_file.read_lines(file, header, _key(vault, json.loads(header)["salt"]), where)
 
 
 def _key(vault: Vault, salt: str) -> bytes:
@@ -316,10 +318,10 @@ def _key(vault: Vault, salt: str) -> bytes:
     return b"".join(vault.key("back-up", salt, half) for half in ("1", "2"))
 
 
-def _walk(lines: Iterable[bytes], take: Callable[[_Table, Rows], object]) -> Manifest:
+def _walk(lines: Iterable[bytes], take: Callable[[_Table, Rows], object], where: str) -> Manifest:
     """Give all rows to ``take``, some hundred at a time; the manifest, which has to be true.
 
-    Raises `DecodeError` when the content is not as it was written.
+    Raises `DecodeError` when the content is not as it was written; ``where`` names the file.
     """
     sums: dict[str, TableSum] = {}
     manifest: Manifest | None = None
@@ -343,7 +345,7 @@ def _walk(lines: Iterable[bytes], take: Callable[[_Table, Rows], object]) -> Man
                 table = _Table(entry["table"], entry["columns"])
     sums.pop("")
     if manifest is None or manifest.tables != sums:
-        raise _damaged("")
+        raise _damaged(where)
     return manifest
 
 

@@ -64,34 +64,43 @@ def read_header(file: BinaryIO) -> bytes:
     return line[:-1] if line.endswith(b"\n") else b""
 
 
-def read_lines(file: BinaryIO, header: bytes, key: bytes) -> Iterator[bytes]:
-    """The lines behind the header, each with its line end. Raises `DecodeError` unless all is as it was written."""
+def read_lines(file: BinaryIO, header: bytes, key: bytes, where: str = "") -> Iterator[bytes]:
+    """The lines behind the header, each with its line end; ``where`` names the file in errors.
+
+    Raises `DecodeError` as soon as something is not as it was written, at the latest before the last line.
+    """
     expand = zlib.decompressobj()
     rest = b""
-    for plain in _parts(file, header, key):
+    for plain in _parts(file, header, key, where):
         *lines, rest = (rest + expand.decompress(plain)).split(b"\n")
         for line in lines:
             yield line + b"\n"
 
 
-def _parts(file: BinaryIO, header: bytes, key: bytes) -> Iterator[bytes]:
+def _parts(file: BinaryIO, header: bytes, key: bytes, where: str) -> Iterator[bytes]:
     cipher = AESGCM(key)
-    number = 0
-    length = file.read(_LENGTH)
+    number, length = 0, file.read(_LENGTH)
     while True:
         size = int.from_bytes(length, "big")
         sealed = file.read(size) if len(length) == _LENGTH and _TAG <= size <= _PART + _TAG else b""
         length = file.read(_LENGTH)
         last = not length
         try:
-            yield cipher.decrypt(_nonce(number, last), sealed, header)
+            plain = cipher.decrypt(_nonce(number, last), sealed, header)
         except (InvalidTag, ValueError):
-            raise DecodeError(
-                "文件不完整或被改动", "the file is incomplete or was changed", where=f"part {number}"
-            ) from None
+            raise _damaged(where) from None
+        if len(sealed) != size:
+            raise _damaged(where)
+        yield plain
         if last:
             return
         number += 1
+
+
+def _damaged(where: str) -> DecodeError:
+    return DecodeError(
+        "文件不完整或被改动，请用另一份", "the file is incomplete or was changed: take another copy", where=where
+    )
 
 
 def _nonce(number: int, last: bool) -> bytes:

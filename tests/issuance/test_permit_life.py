@@ -50,7 +50,8 @@ def remarks(findings: Findings) -> str:
 def test_every_kind_has_a_row_that_makes_sense() -> None:
     assert set(TRANSITIONS) == set(Kind)
     for kind, row in TRANSITIONS.items():
-        assert kind.text.zh and kind.text.en
+        assert kind.text.zh
+        assert kind.text.en
         assert len(kind.value) <= min(applications.c.kind.type.length, permits.c.ended_by.type.length)
         assert len(f"permit-{kind.value}") <= 32, "it is the kind of an event too"
         assert row.brings or not row.may_differ
@@ -180,7 +181,8 @@ def test_a_change_has_ten_working_days_and_is_late_with_a_remark() -> None:
     happened = date(2026, 11, 16)  # a Monday
     assert event_due(Kind.CHANGE, happened) == date(2026, 11, 30)
     in_time = check(Kind.CHANGE, BEFORE, MOVED, applied_on=date(2026, 11, 30), event_on=happened)
-    assert not in_time.refusals and not in_time.notes
+    assert not in_time.refusals
+    assert not in_time.notes
     late = check(Kind.CHANGE, BEFORE, MOVED, applied_on=date(2026, 12, 1), event_on=happened)
     assert not late.refusals
     assert "past the term of 10 working days after the event (2026-11-30)" in remarks(late)
@@ -317,15 +319,18 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_holidays_and_make_up_days_count(tmp_path: Path) -> None:
     days = WorkingDays.load(written(tmp_path, HOLIDAYS))
-    assert not days.is_working(date(2027, 1, 1)) and not days.is_working(date(2027, 2, 5))
-    assert days.is_working(date(2027, 2, 14)) and not days.is_working(date(2027, 2, 7))
+    assert not days.is_working(date(2027, 1, 1))
+    assert not days.is_working(date(2027, 2, 5))
+    assert days.is_working(date(2027, 2, 14))
+    assert not days.is_working(date(2027, 2, 7))
     assert days.after(date(2026, 12, 31), 1) == date(2027, 1, 4)
     assert WEEKENDS.after(date(2026, 12, 31), 1) == date(2027, 1, 1)
     assert days.after(date(2027, 2, 12), 1) == date(2027, 2, 14)
     assert days.after(date(2027, 2, 12), 0) == date(2027, 2, 12)
     assert days.notes(date(2027, 1, 1), date(2027, 12, 31)) == ()
     (note,) = days.notes(date(2026, 12, 31), date(2028, 1, 1))
-    assert "2026, 2028" in note.en and "2026、2028" in note.zh
+    assert "2026, 2028" in note.en
+    assert "2026、2028" in note.zh
 
 
 @pytest.mark.parametrize(

@@ -65,17 +65,18 @@ def add_lot(ledger: Ledger, count: int, *, name: str = "day one", first: int = 1
 
 def add_application(tx, person: int, permit_id: int, *, lot: int | None = None, kind: str = "first") -> int:
     values = {"kind": kind, "person_id": person, "permit_id": permit_id, "lot_id": lot, "made_at": tx.now}
-    return tx.db.execute(
-        sa.insert(schema.applications).values(values).returning(schema.applications.c.id)
-    ).scalar_one()
+    return tx.db.execute(sa.insert(schema.applications).values(values).returning(schema.applications.c.id)).scalar_one()
 
 
 def add_order(ledger: Ledger, kind: OrderKind, card: int, person: int, permit_id: int | None, **more: object) -> int:
     """An order for a card that somebody has."""
     with ledger.transaction(ledger.local) as tx:
-        applied = permit_id or tx.db.execute(
-            sa.select(schema.permits.c.id).where(schema.permits.c.person_id == person)
-        ).scalars().first()
+        applied = (
+            permit_id
+            or tx.db.execute(sa.select(schema.permits.c.id).where(schema.permits.c.person_id == person))
+            .scalars()
+            .first()
+        )
         application = add_application(tx, person, applied)
         [order] = plan_orders(tx, [NewOrder(kind=kind, card=card, person=person, permit=permit_id,
                                             application=application, **more)])  # fmt: skip

@@ -14,11 +14,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from juying.card.access import Access
+from juying.card.refusal import NOT_SATISFIED
 from juying.card.ssc import SscCard
 from juying.card.status import tries_left
 from juying.card.transport import Transport
@@ -168,7 +170,7 @@ class Production:
             return None if known.wants_work else self._nothing_to_do(known)
         if found.identifier[:_CITY] != self.ledger.region[:_CITY]:
             return _refused(Text("这是外地的卡", "this card belongs to another city"))
-        wanted = self._look(self._lot_profile)
+        wanted = self._wanted_profile
         if wanted not in (None, found.card.profile.name):
             return _refused(
                 Text(
@@ -184,9 +186,11 @@ class Production:
             raise
         return None
 
-    def _lot_profile(self, db: sa.Connection) -> str | None:
+    @cached_property
+    def _wanted_profile(self) -> str | None:
+        """The kind of cards that the lot is for; None without a lot."""
         query = sa.select(schema.lots.c.profile).where(schema.lots.c.id == self.lot)
-        return None if self.lot is None else db.execute(query).scalar()
+        return None if self.lot is None else self._look(lambda db: db.execute(query).scalar())
 
     def _nothing_to_do(self, known: Known | None) -> Produced:
         """What the card is that no order waits for."""
@@ -205,7 +209,7 @@ class Production:
             return _refused(error.text)
         if claim is None:
             raise error
-        return self._failed(None, claim, error, dead=is_blocked(transport))
+        return self._failed(None, claim, error, dead=isinstance(error, CardRefused) and is_blocked(transport))
 
     # Making it
 
@@ -281,7 +285,11 @@ class Production:
         if not _is_the_cards(error):
             raise error
         count = self._do("fail", lambda tx: orders.fail(tx, claim, str(error)))
-        dead = dead or isinstance(error, CardRefused) or (isinstance(error, StatusError) and error.sw == BLOCKED)
+        dead = (
+            dead
+            or (card is not None and isinstance(error, CardRefused))
+            or (isinstance(error, StatusError) and error.sw == BLOCKED)
+        )
         if count < MOST_FAILURES and not dead:
             raise error
         return self._give_up(card, claim, error)
@@ -348,7 +356,7 @@ def refuse_wrong_keys(error: CardError) -> None:
     """Raise `KeyUseError` when we lack a key, or a card did not accept it: it would cost every further card a try."""
     if not isinstance(error, AccessRefused) or error.missing == (PIN,):
         return
-    if tries_left(error.sw) is not None or error.missing:
+    if tries_left(error.sw) is not None or (error.sw == NOT_SATISFIED and error.missing):
         raise KeyUseError(
             f"{error.text.zh}；为免锁卡，已停止签发：请核对密钥库",
             f"{error.text.en}; issuing has stopped so that no card gets locked: check the key store",

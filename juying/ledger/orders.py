@@ -134,7 +134,11 @@ def claim(
         except InputError as error:
             _suspend(tx, wanted, str(error))
             continue
-        blank = found.blank if found is not None else add_blank(tx, identifier, profile)
+        if found is None:
+            blank = add_blank(tx, identifier, profile, BlankState.IN_USE)
+        else:
+            blank = found.blank
+            _change_blank(tx, blank, BlankState.STOCK, BlankState.IN_USE)
         return _begin(tx, wanted, blank, identifier, row.box_size, reader)
     return None
 
@@ -150,7 +154,6 @@ def _wanted(tx: Transaction, row: Any, profile: str) -> Wanted:
 
 def _begin(tx: Transaction, wanted: Wanted, blank: int, identifier: str, box_size: int | None, reader: str) -> Claim:
     """The intent: this blank becomes the card of this order."""
-    _change_blank(tx, blank, BlankState.STOCK, BlankState.IN_USE)
     values = {
         "blank_id": blank, "person_id": wanted.person, "state": CardState.BEGUN.value, "number": wanted.card_number,
         "number_key": tx.vault.key(CARD, wanted.card_number), "issued_on": wanted.issued_on,
@@ -176,11 +179,11 @@ def _suspend(tx: Transaction, wanted: Wanted, reason: str) -> None:
             person=wanted.person)  # fmt: skip
 
 
-def add_blank(tx: Transaction, identifier: str, profile: str) -> int:
-    """Add a blank to the stock; its id."""
+def add_blank(tx: Transaction, identifier: str, profile: str, state: BlankState = BlankState.STOCK) -> int:
+    """Add a blank to the stock, or one that is taken into use at once; its id."""
     number: int = tx.db.execute(
         sa.insert(_blanks)
-        .values(identifier=identifier, state=BlankState.STOCK.value, profile=profile, made_at=tx.now)
+        .values(identifier=identifier, state=state.value, profile=profile, made_at=tx.now)
         .returning(_blanks.c.id)
     ).scalar_one()
     tx.note("blank-registered", {"profile": profile}, blank=number)
@@ -206,15 +209,13 @@ def seal(tx: Transaction, claim: Claim, credential: int | None = None) -> None:
         return
     require(before, OrderState.SEALED, where=f"orders/{claim.order}")
     _update(tx, claim.order, OrderState.SEALED, sealed_at=tx.now)
+    on_chip = {"permit_id": claim.permit, "credential_id": None if claim.permit is None else credential}
     if claim.kind is OrderKind.NEW:
         _change_blank(tx, claim.blank, BlankState.IN_USE, BlankState.USED)
         _replace_others(tx, claim)
-        _change_card(tx, claim.card, claim.card_state, CardState.LIVE)
-    tx.db.execute(
-        sa.update(_cards)
-        .where(_cards.c.id == claim.card)
-        .values(permit_id=claim.permit, credential_id=None if claim.permit is None else credential)
-    )
+        _change_card(tx, claim.card, claim.card_state, CardState.LIVE, **on_chip)
+    else:
+        tx.db.execute(sa.update(_cards).where(_cards.c.id == claim.card).values(on_chip))
     _note(tx, "order-sealed", claim, credential=credential)
 
 
@@ -261,14 +262,15 @@ def spoil(
 def _next(tx: Transaction, profile: str, lot: int | None, order: int | None) -> Any:
     """The next new order, locked; what another station has locked is left to it."""
     to_claim = sa.and_(_orders.c.kind == word(OrderKind.NEW.value), _orders.c.state == word(OrderState.PLANNED.value))
+    places: list[sa.ColumnElement[bool]] = []
     if order is not None:
-        places: list[sa.ColumnElement[bool]] = [_orders.c.id == order]
+        places.append(_orders.c.id == order)
     else:
+        if lot is None:
+            places.append(_orders.c.lot_id.is_(None))
         query = sa.select(_lots.c.id).where(_lots.c.state == LotState.OPEN.value, _lots.c.profile == profile)
         open_lots = tx.db.execute(query.order_by(_lots.c.id)).scalars()
-        places = [_orders.c.lot_id == number for number in open_lots if lot in (None, number)]
-        if lot is None:
-            places.insert(0, _orders.c.lot_id.is_(None))
+        places += [_orders.c.lot_id == number for number in open_lots if lot in (None, number)]
     for place in places:
         wanted = (
             sa.select(_orders, _lots.c.box_size)

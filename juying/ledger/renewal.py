@@ -11,9 +11,10 @@ from juying.ledger.credentials import Stored
 from juying.ledger.ledger import Transaction
 from juying.ledger.orders import NewOrder, plan_orders
 from juying.ledger.register import confirm_in
-from juying.ledger.states import LIVE_CARDS, OPEN_ORDERS, WAITING_ORDERS, OrderKind
+from juying.ledger.states import LIVE_CARDS, OPEN_ORDERS, WAITING_ORDERS, CredentialState, OrderKind
 
-_orders, _cards, _applications = schema.orders, schema.cards, schema.applications
+_orders, _cards, _credentials = schema.orders, schema.cards, schema.credentials
+_applications = schema.applications
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def keep_renewed(tx: Transaction, old: StatusReference | None, new: StatusRefere
     if before is None:
         confirm_in(tx, [new])
         return Renewed(None)
-    waiting = _waiting_orders(tx, before)
+    waiting = _waiting_orders(tx, before.person)
     number = credentials.store(
         tx,
         person=before.person,
@@ -55,24 +56,33 @@ def keep_renewed(tx: Transaction, old: StatusReference | None, new: StatusRefere
     return Renewed(number, order)
 
 
-def _waiting_orders(tx: Transaction, before: Stored) -> dict[int | None, int]:
-    """The orders that wait with this permit, by their cards; they stay as they are until the transaction ends."""
+def _waiting_orders(tx: Transaction, person: int) -> dict[int | None, int]:
+    """The orders of a person that wait, by their cards; nobody begins one until the transaction ends."""
     query = sa.select(_orders.c.id, _orders.c.card_id, _orders.c.state).where(
-        _orders.c.permit_id == before.permit, _orders.c.state.in_([state.value for state in WAITING_ORDERS])
+        _orders.c.person_id == person, _orders.c.state.in_([state.value for state in WAITING_ORDERS])
     )
     rows = tx.db.execute(query.order_by(_orders.c.id).with_for_update()).all()
     if any(row.state in OPEN_ORDERS for row in rows):
         raise InputError(
-            "此许可的卡正在制作，凭证未换新；请制完后再换新",
-            "a card with this permit is being made, the credential was not renewed: renew it when that is done",
+            "此人的卡正在制作，凭证未换新；请制完后再换新",
+            "a card of this person is being made, the credential was not renewed: renew it when that is done",
         )
     return {row.card_id: row.id for row in rows}
 
 
 def _card_with(tx: Transaction, before: Stored) -> int | None:
-    """The card in use on whose chip the credential is."""
-    states = [state.value for state in LIVE_CARDS]
-    query = sa.select(_cards.c.id).where(_cards.c.credential_id == before.id, _cards.c.state.in_(states))
+    """The card in use on whose chip ``before`` is, or one that still counts and that ``before`` is to replace."""
+    on_chip = _cards.join(_credentials, _credentials.c.id == _cards.c.credential_id)
+    query = (
+        sa.select(_cards.c.id)
+        .select_from(on_chip)
+        .where(
+            _cards.c.person_id == before.person,
+            _cards.c.state.in_([state.value for state in LIVE_CARDS]),
+            _credentials.c.tier == before.tier.name.lower(),
+            _credentials.c.state == CredentialState.LIVE.value,
+        )
+    )
     found: int | None = tx.db.execute(query).scalar()
     return found
 

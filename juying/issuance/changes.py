@@ -108,7 +108,7 @@ def apply_application(
     if photo is not None and photo != load_photo(tx.db, tx.vault, person):
         changed |= {"photo"}
     case = _Case(tx, kind, now, after, changed, permit, photo, tx.now.astimezone().date())
-    digest = digest or case.digest(event_on)
+    digest = digest or case.digest()
     if case.is_done(digest):
         return case.done_before()
     applied_on = applied_on or case.today
@@ -162,9 +162,9 @@ class _Case:
 
     # Looking
 
-    def digest(self, event_on: date | None) -> bytes:
+    def digest(self) -> bytes:
         """What the same application has again, and no other."""
-        content: list[object] = [self.kind.value, event_on.isoformat() if event_on else ""]
+        content: list[object] = [self.kind.value]
         if self.permit is not None:
             content += [holder_record(self.holder), permit_record(self.permit)]
         else:
@@ -180,15 +180,22 @@ class _Case:
             case Kind.LOSS:
                 return now.card is not None and not now.card.is_live
             case Kind.REISSUE_LOST:
-                return now.new_order is not None and now.live_card is None
+                return now.new_order is not None and now.card is not None and not now.card.is_live
             case Kind.REISSUE_DAMAGED:
-                return now.new_order is not None
+                return now.new_order is not None and now.live_card is not None
+            case Kind.LOADING:
+                return now.permit_id is not None and now.permit_id in self._on_the_way()
             case Kind.SUSPENSION:
                 return now.suspended
             case Kind.EXPIRY:
                 return now.permit_id is None
             case _:
                 return self.permit is not None and self.permit == now.permit and not self.changed
+
+    def _on_the_way(self) -> list[int | None]:
+        """The permits that are on the card in hand, or are to be."""
+        card, order = self.now.live_card, self.now.bound_order
+        return [found.permit for found in (card, order) if found is not None]
 
     def done_before(self) -> Applied:
         """The answer when there is nothing to do."""
@@ -219,6 +226,8 @@ class _Case:
             yield _refusal("此人还没有卡", "this person has no card yet")
         if kind is Kind.REISSUE_DAMAGED and now.live_card is None:
             yield _refusal("此人没有可换的卡；遗失的请补办", "there is no card to replace: order one for the lost one")
+        if kind is Kind.LOADING and now.live_card is None:
+            yield _refusal("台账中没有此人的卡，请先读卡登记", "the ledger has no card of this person: read it first")
         if self._brings_to_chip and now.new_order is not None and now.new_order.is_open:
             yield _refusal(
                 "此人的卡正在制作，请先制完或作废", "a card of this person is being made: finish it or spoil it first"
@@ -229,7 +238,7 @@ class _Case:
                 "the new permit begins later, and until then no card can be replaced: finish the present card, or "
                 "apply on that day",
             )
-        if self.changed and find_person(tx.db, tx.vault, self.holder) != now.person:
+        if self.changed and find_person(tx.db, tx.vault, self.holder) not in (None, now.person):
             yield _refusal("证件号码或社会保障号码属于另一个人", "the document or number is that of somebody else")
         if self.permit is not None and find_permit(tx.db, tx.vault, self.permit.number) not in (None, now.permit_id):
             yield _refusal("许可证编号属于另一个有效许可", "another valid permit has this number")

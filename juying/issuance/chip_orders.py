@@ -9,6 +9,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from juying.card.contents import CARD_NUMBER
 from juying.issuance.card_numbers import PREFIX, CardNumbers
 from juying.issuance.standing import Standing, WaitingOrder
 from juying.ledger import schema
@@ -16,6 +17,7 @@ from juying.ledger.ledger import Transaction
 from juying.ledger.orders import NewOrder, find_open, plan_orders, spoil
 from juying.ledger.people import CARD
 from juying.ledger.states import CardState, OrderKind, OrderState, require
+from juying.model.numbers import check_card_number
 
 SUSPENDED_NOTE = "permit suspended"
 """The note of an order that waits because the permit is suspended, and for no other reason."""
@@ -39,7 +41,11 @@ class NewCard:
 def order_card(
     tx: Transaction, now: Standing, application: int, permit: int, wanted: NewCard, *, lot: int | None
 ) -> int:
-    """Order a new card with ``permit``; the id of the order. Orders for the card in hand make way."""
+    """Order a new card with ``permit``; the id of the order. Orders for the card in hand make way.
+
+    Raises `FieldError` for a number that no card can have.
+    """
+    number = _free_number(tx, wanted.prefix) if wanted.number is None else check_card_number(wanted.number, CARD_NUMBER)
     _replace(tx, now.bound_order)
     order = NewOrder(
         lot=lot if wanted.position else None,
@@ -47,7 +53,7 @@ def order_card(
         application=application,
         person=now.person,
         permit=permit,
-        card_number=wanted.number or _free_number(tx, wanted.prefix),
+        card_number=number,
         issued_on=wanted.issued_on,
     )
     return plan_orders(tx, [order])[0]

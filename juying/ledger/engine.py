@@ -1,6 +1,7 @@
 """Opening the database of a ledger, and its errors in our words."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,9 @@ from juying.files import create
 
 PATIENCE = 30.0
 """Seconds that a transaction waits for those of others."""
+IDLE = 300.0
+"""Seconds after which PostgreSQL ends a transaction in which nothing happens, such as that of a machine asleep."""
+PAUSE = 0.01
 
 _READING = "juying_reading"
 
@@ -20,15 +24,15 @@ _READING = "juying_reading"
 def database_url(where: str | Path) -> sa.URL:
     """The URL of a ledger given as a file or as ``postgresql://…``. Raises `InputError` for any other URL."""
     text = str(where)
-    if "://" not in text:
+    if text and text != ":memory:" and "://" not in text:
         return sa.URL.create("sqlite", database=text)
     try:
         url = sa.make_url(text)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         raise InputError("台账地址写法不对", "the address of the ledger is malformed") from None
     if url.drivername in ("postgresql", "postgresql+psycopg"):
         return url.set(drivername="postgresql+psycopg")
-    if url.drivername == "sqlite" and url.database:
+    if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
         return url
     raise InputError(
         "台账可以是 SQLite 文件或 postgresql:// 地址",
@@ -44,35 +48,74 @@ def title(url: sa.URL) -> str:
     return f"{url.host or 'localhost'}/{url.database or ''}"
 
 
+def is_missing(url: sa.URL) -> bool:
+    """Whether the SQLite file has to be made first."""
+    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
+
+
 def make_engine(url: sa.URL, *, make: bool) -> sa.Engine:
     """The engine for a database; a missing SQLite file is made, for its owner only, if ``make`` says so.
 
     Transactions begin at once with the right to write; those of `reading` have none. Raises `InputError`.
     """
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": int(PATIENCE)})
+        return sa.create_engine(url, pool_pre_ping=True, connect_args=_settings(url))
     path = Path(url.database or "")
     if not path.is_file():
         if not make:
             raise InputError("没有这个台账，请核对路径", "there is no such ledger: check the path", where=str(path))
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                create(path, b"", private=True)  # SQLite itself would let everybody read it
-        except OSError as error:
-            raise InputError(
-                f"不能新建台账（{error.strerror}）", f"the ledger cannot be made ({error.strerror})", where=str(path)
-            ) from None
+        _make_file(path)
     engine = sa.create_engine(url, connect_args={"timeout": PATIENCE})
     sa.event.listen(engine, "connect", _prepare)
     sa.event.listen(engine, "begin", _begin)
     return engine
 
 
+def _settings(url: sa.URL) -> dict[str, Any]:
+    """A PostgreSQL that does not answer any more is given up, and so is whoever keeps others waiting for too long."""
+    settings = {
+        "connect_timeout": int(PATIENCE),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 4,
+        "tcp_user_timeout": int(PATIENCE * 1000),
+        "options": f"-c lock_timeout={PATIENCE:.0f}s -c idle_in_transaction_session_timeout={IDLE:.0f}s",
+    }
+    return {name: value for name, value in settings.items() if name not in url.query}
+
+
+def _make_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            create(path, b"", private=True)  # SQLite itself would let everybody read it
+    except OSError as error:
+        raise InputError(
+            f"不能新建台账（{error.strerror}）", f"the ledger cannot be made ({error.strerror})", where=str(path)
+        ) from None
+    if not path.is_file():
+        raise InputError("这不是文件，台账不能建在这里", "no file: a ledger cannot be made here", where=str(path))
+
+
 def _prepare(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # we begin transactions ourselves
-    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a write-ahead log from now on. For this alone SQLite does not wait for others who use the file."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")  # nothing happens when it is kept already
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 def _begin(connection: sa.Connection) -> None:
@@ -111,7 +154,19 @@ def database_errors(where: str) -> Iterator[None]:
             "the same time, look at the ledger",
             where=_constraint(error),
         ) from None
+    except sa.exc.DataError:
+        raise InputError(
+            "有一个值太长或不是数据库能存的，未作任何改动",
+            "a value is too long or of no kind that the database takes; nothing was changed",
+            where=where,
+        ) from None
     except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise InputError(
+                "这不是台账，或文件已损坏，请恢复备份",
+                "this is no ledger, or the file is damaged: restore a back-up",
+                where=where,
+            ) from None
         raise LedgerUnavailable(
             f"台账数据库不能使用（{_reason(error)}），此步未记入；恢复后会接着做",
             f"the ledger's database cannot be used ({_reason(error)}); this step is not recorded, and goes on when the "

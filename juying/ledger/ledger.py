@@ -5,7 +5,7 @@
     with Ledger.open("office.db", keys) as ledger:
         with ledger.transaction(ledger.local) as tx:
             tx.db.execute(...)
-            tx.note("order-suspended", order=17, reason="photo")
+            tx.note("order-suspended", {"reason": "photo"}, order=17)
 
 Whatever a transaction changes, it notes; the events are appended when it ends, in the same commit. Each event holds
 the hash of the one before, so none can be changed, taken out or put in later without breaking the chain; `verify`
@@ -14,6 +14,7 @@ looks.
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from juying.errors import InputError
 from juying.ledger import engine as databases
 from juying.ledger import schema
 from juying.ledger.states import Role
-from juying.ledger.vault import Vault
+from juying.ledger.vault import Vault, ledger_cipher
 
 LOCAL = "local"
 """The operator of a ledger in which no other is registered: whoever can open the database."""
@@ -77,12 +78,9 @@ class Event:
     def proper_hash(self) -> bytes:
         """The hash that an event with this content has: SHA-256 over the one before and the content."""
         subjects = [self.subjects.get(subject) for subject in schema.SUBJECTS]
-        at = schema.Instant().process_bind_param(self.at, _NO_DIALECT)
+        at = schema.microseconds(self.at)
         content = [self.number, at, self.kind, self.operator, self.station, subjects, self.details]
         return hashlib.sha256(self.previous + canonical(content).encode()).digest()
-
-
-_NO_DIALECT = sa.engine.default.DefaultDialect()
 
 
 def canonical(value: Any) -> str:
@@ -114,6 +112,8 @@ class Transaction:
         known = {subject: number for subject, number in subjects.items() if number is not None}
         if not known.keys() <= set(schema.SUBJECTS):
             raise TypeError(f"no such subjects: {', '.join(subjects)}")
+        if len(kind) > schema.LONGEST_KIND:
+            raise ValueError(f"too long for a kind of event: {kind}")
         self._events.append((kind, known, canonical(details or {})))
 
     def new_ids(self, table: sa.Table, count: int) -> Sequence[int]:
@@ -187,6 +187,8 @@ class Ledger:
         url = databases.database_url(where)
         title = databases.title(url)
         keys = keys or DemonstrationKeys()
+        if make and databases.is_missing(url):
+            _check_new(keys, region)  # before there is a file
         engine = databases.make_engine(url, make=make)
         try:
             with databases.database_errors(title):
@@ -245,6 +247,15 @@ def _revision(engine: sa.Engine) -> str | None:
         return found
 
 
+def _check_new(keys: Keys, region: str) -> None:
+    """Raise `InputError` or `KeyUseError` unless a ledger can be made with this."""
+    if not re.fullmatch(r"[0-9]{6}", region):
+        raise InputError(
+            "新台账须有所在城市的 6 位区划代码", "a new ledger needs the code of its city, 6 digits", where="region"
+        )
+    ledger_cipher(keys, region)
+
+
 def _make(engine: sa.Engine, keys: Keys, region: str, now: datetime) -> None:
     """Make the tables and the first rows, unless another process is faster."""
     from juying.ledger.migrations import upgrade
@@ -256,6 +267,7 @@ def _make(engine: sa.Engine, keys: Keys, region: str, now: datetime) -> None:
             return
         if sa.inspect(db).get_table_names():
             raise InputError("这个数据库里有别的表，不是台账", "the database has other tables: this is no ledger")
+        _check_new(keys, region)
         name = secrets.token_hex(16)
         _, cipher, wrapped = Vault.make(keys, region, name)
         upgrade(db)

@@ -32,6 +32,11 @@ REVISION = "0001"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def microseconds(at: datetime) -> int:
+    """A point in time as the database has it."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
 class Instant(sa.types.TypeDecorator[datetime]):
     """A point in time, with its time zone in Python and as whole microseconds in the database."""
 
@@ -40,7 +45,7 @@ class Instant(sa.types.TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
         """To microseconds."""
-        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
         """From microseconds."""
@@ -383,6 +388,8 @@ workers = sa.Table(
 )
 """The workers that run now, or ended without saying so; see `juying.issuance.workflows`."""
 
+LONGEST_KIND = 32
+
 SUBJECTS = ("person", "permit", "application", "order", "blank", "card", "credential", "lot", "handover")
 """What an event may be about, each the id of a record."""
 
@@ -391,7 +398,7 @@ events = sa.Table(
     metadata,
     sa.Column("number", Id, primary_key=True, autoincrement=False),  # 1, 2, 3 … without a gap
     sa.Column("at", Instant, nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("kind", sa.String(LONGEST_KIND), nullable=False),
     _ref("operator_id", "operators"),
     _ref("station_id", "stations", null=True),
     *(sa.Column(f"{subject}_id", Id) for subject in SUBJECTS),

@@ -35,6 +35,17 @@ def ledger_key(region: str, cipher: Cipher) -> CardKey:
     return CardKey(name=KEY_NAME, cipher=cipher, city=region, city_factor=b"", card_factor=b"")
 
 
+def ledger_cipher(keys: Keys, region: str) -> Cipher:
+    """The cipher of the ledger key that ``keys`` have for ``region``. Raises `KeyUseError` when they have none."""
+    for cipher in (Cipher.SM4, Cipher.TDES):
+        if keys.has(ledger_key(region, cipher)):
+            return cipher
+    raise KeyUseError(
+        f"{keys.title.zh}中没有城市 {region} 的台账密钥 {KEY_NAME}，未作任何改动；请先加入该密钥",
+        f"{keys.title.en}: there is no ledger key {KEY_NAME} for city {region}; nothing was changed: add one first",
+    )
+
+
 class Vault:
     """Seals and finds personal values with the data key of one ledger. Threads may share it."""
 
@@ -54,14 +65,8 @@ class Vault:
         ``name`` is that of the ledger. Raises `KeyUseError` when ``keys`` have no ledger key for ``region``.
         """
         data_key = secrets.token_bytes(_LENGTH)
-        for cipher in (Cipher.SM4, Cipher.TDES):
-            key = ledger_key(region, cipher)
-            if keys.has(key):
-                return cls(data_key), cipher, keys.seal(key, data_key, _context(name))
-        raise KeyUseError(
-            f"{keys.title.zh}中没有城市 {region} 的台账密钥 {KEY_NAME}，未作任何改动；请先加入该密钥",
-            f"{keys.title.en}: there is no ledger key {KEY_NAME} for city {region}; nothing was changed: add one first",
-        )
+        cipher = ledger_cipher(keys, region)
+        return cls(data_key), cipher, keys.seal(ledger_key(region, cipher), data_key, _context(name))
 
     @classmethod
     def open(cls, keys: Keys, region: str, name: str, cipher: Cipher, wrapped: bytes) -> Self:

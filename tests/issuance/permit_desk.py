@@ -75,12 +75,12 @@ class Desk:
     def blank(self) -> VirtualCard:
         return VirtualCard.blank(load_profile("ssc-v3"), region="331000")
 
-    def insert(self, card: VirtualCard, fault: Card | None = None) -> Produced:
+    def insert(self, card: VirtualCard, fault: Card | None = None, *, order: int | None = None) -> Produced:
         """Put a card into a station; ``fault`` is the card as it behaves this time."""
         if card not in self.cards:
             self.cards.append(card)
         with LocalTransport(fault or card) as transport:
-            return Production(self.ledger, self.office, self.ledger.local).work(transport)
+            return Production(self.ledger, self.office, self.ledger.local).work(transport, order=order)
 
     def issued(self, person: int, **changes: object) -> VirtualCard:
         """A first permit, and the card with it."""

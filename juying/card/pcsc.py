@@ -197,6 +197,12 @@ class PcscTransport(Closing):
             with suppress(TransportError):  # a dead connection took its transaction along
                 connection.call(connection.commit)
 
+    def finish(self, *, eject: bool = False) -> None:
+        """Let go of the card and take its power, which tells whoever fed it that it is done; ``eject`` moves it out."""
+        scard = self._connection.scard
+        self._connection.leave = scard.SCARD_EJECT_CARD if eject else scard.SCARD_UNPOWER_CARD
+        self._connection.end()
+
     def close(self) -> None:
         """Let go of the card; harmless when repeated, or on a dead connection."""
         self._connection.end()
@@ -256,7 +262,8 @@ class _Connection:
         self._timeout = timeout
         self._exclusive = exclusive
         self._service, self._guard = guarded(Service, timeout)
-        self._scard = self._service.scard
+        self.scard = self._service.scard
+        self.leave = self.scard.SCARD_RESET_CARD if exclusive else self.scard.SCARD_LEAVE_CARD
         self._opened = ExitStack()
         self._opened.enter_context(self._service)
         self._turn = threading.Lock()  # answers must not be mixed up, even for callers who break the rule
@@ -285,7 +292,7 @@ class _Connection:
 
     def connect(self, _: Sequence[int]) -> bytes:
         """Power the card and learn its ATR and protocol."""
-        scard = self._scard
+        scard = self.scard
         share = scard.SCARD_SHARE_EXCLUSIVE if self._exclusive else scard.SCARD_SHARE_SHARED
         protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
         code, card, protocol = scard.SCardConnect(self._service.context, self.reader, share, protocols)
@@ -303,33 +310,32 @@ class _Connection:
 
     def exchange(self, apdu: Sequence[int]) -> bytes:
         """Send one command."""
-        code, answer = self._scard.SCardTransmit(self._card, self._pci, apdu)
+        code, answer = self.scard.SCardTransmit(self._card, self._pci, apdu)
         if code != SUCCESS or len(answer) < 2:
             raise self._failure(unsigned(code))
         return bytes(answer)
 
     def control(self, code: int, data: Sequence[int]) -> bytes:
         """Send a control command to the reader."""
-        result, answer = self._scard.SCardControl(self._card, code, data)
+        result, answer = self.scard.SCardControl(self._card, code, data)
         check(result, self.reader)
         return bytes(answer)
 
     def begin(self, _: Sequence[int]) -> bytes:
         """Begin a transaction."""
-        check(self._scard.SCardBeginTransaction(self._card), self.reader)
+        check(self.scard.SCardBeginTransaction(self._card), self.reader)
         return b""
 
     def commit(self, _: Sequence[int]) -> bytes:
         """End a transaction and leave the card as it is."""
-        check(self._scard.SCardEndTransaction(self._card, self._scard.SCARD_LEAVE_CARD), self.reader)
+        check(self.scard.SCardEndTransaction(self._card, self.scard.SCARD_LEAVE_CARD), self.reader)
         return b""
 
     def _disconnect(self) -> None:
-        """Let go of the card, after a reset if nobody shares it and it is still there."""
-        scard = self._scard
+        """Let go of the card as wished, which is after a reset if nobody shares it, if it is still there."""
         # Asked to reset a card that is gone, pcscd goes on to call the reader occupied.
-        reset = self._exclusive and scard.SCardStatus(self._card)[0] == SUCCESS
-        scard.SCardDisconnect(self._card, scard.SCARD_RESET_CARD if reset else scard.SCARD_LEAVE_CARD)
+        there = self.scard.SCardStatus(self._card)[0] == SUCCESS
+        self.scard.SCardDisconnect(self._card, self.leave if there else self.scard.SCARD_LEAVE_CARD)
 
     def _failure(self, code: int) -> CardError:
         """What a failed exchange means; a pulled card shows up as one of several vague codes, or as no answer."""

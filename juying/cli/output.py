@@ -48,6 +48,12 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
+def print_json_line(document: Any) -> None:
+    """One of the documents of a long run, each on a line of its own and seen at once."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
 def print_text(text: str) -> None:
     """A line of the result."""
     sys.stdout.write(text + "\n")

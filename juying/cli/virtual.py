@@ -8,7 +8,7 @@ import typer
 
 from juying.cli.commands import Commands
 from juying.cli.options import Json
-from juying.cli.output import Exit, print_fields, print_json, tell
+from juying.cli.output import Exit, print_fields, print_json, print_json_line, print_text, tell
 from juying.errors import InputError
 from juying.text import Text
 
@@ -33,17 +33,19 @@ def new(
         typer.Option("--balance", metavar="FEN", help="交通应用的余额，分 / its balance in fen"),
     ] = 0,
     disabled: Annotated[bool, typer.Option("--disabled", help="交通应用未启用 / it is not enabled")] = False,
+    count: Annotated[
+        int | None,
+        typer.Option("--count", metavar="N", min=1, help="造 N 张，FILE 是目录 / make N of them, FILE is a folder"),
+    ] = None,
     json: Json = False,
 ) -> int:
-    """造一张空白虚拟卡 / make a blank virtual card."""
+    """造一张空白虚拟卡，或一盒 / make a blank virtual card, or a box of them."""
     from juying.card.virtual.card import VirtualCard
     from juying.card.virtual.image import save_card
     from juying.card.virtual.tunion import TransitIssue
     from juying.codec.profile import load_profile
     from juying.codec.tunion.layout import has_transit
 
-    if image.exists():
-        raise InputError("文件已存在，不会被覆盖", "the file exists and is not overwritten", where=str(image))
     layout = load_profile(profile)
     wanted = transit or has_transit(file.address for file in layout.files)
     if (balance or disabled) and not wanted:
@@ -51,10 +53,31 @@ def new(
             "--balance 和 --disabled 须与 --transit 同用", "--balance and --disabled go with --transit", where=profile
         )
     issue = TransitIssue(balance_fen=balance, enabled=not disabled) if wanted else None
-    card = VirtualCard.blank(layout, region=region, transit=issue)
-    save_card(card, image)
-    _show(card, as_json=json)
+    images = [image] if count is None else _box(image, count)
+    for path in images:
+        if path.exists():
+            raise InputError("文件已存在，不会被覆盖", "the file exists and is not overwritten", where=str(path))
+    for path in images:
+        card = VirtualCard.blank(layout, region=region, transit=issue)
+        save_card(card, path)
+    if count is None:
+        _show(card, as_json=json)
+    elif json:
+        print_json({"folder": str(image), "cards": count})
+    else:
+        print_text(f"{Text(f'{image} 中有 {count} 张空白卡', f'{count} blanks in {image}')}")
     return Exit.DONE
+
+
+def _box(folder: Path, count: int) -> list[Path]:
+    """The images of a box, in a folder that is made if need be."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"目录不能新建（{error.strerror}）", f"the folder cannot be made ({error.strerror})", where=str(folder)
+        ) from None
+    return [folder / f"{number:05}.vcard" for number in range(1, count + 1)]
 
 
 @app.command()
@@ -130,3 +153,37 @@ def serve(
     with suppress(KeyboardInterrupt):
         vpcd.serve(card, port=port, reconnect=True)
     return Exit.DONE
+
+
+@app.command()
+def feed(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="虚拟卡文件的目录 / folder of virtual card images")],
+    port: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--port", help="vpcd 端口，可多次给出 / port of the vpcd driver, once for each reader", min=1, max=65535
+        ),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """发卡机：逐张插入目录中的虚拟卡，完成的移入 done，Ctrl-C 结束 / a feeder: the cards of a folder, one after another."""
+    import threading
+
+    from juying.card.virtual.feeder import Box, End, Feeder
+
+    box = Box(folder)
+
+    def told(image: Path, port: int, how: End) -> None:
+        if json:
+            print_json_line({"card": image.name, "port": port, "end": how.value, "left": len(box)})
+        else:
+            words = _ENDS[how.value]
+            left = Text(f"还有 {len(box)} 张", f"{len(box)} left")
+            tell(Text(f"{image.name}：{words.zh}，{left.zh}", f"{image.name}: {words.en}, {left.en}"))
+
+    with suppress(KeyboardInterrupt):
+        Feeder(box, port or [0x8C7B], tell=told).run(threading.Event())
+    return Exit.DONE
+
+
+_ENDS = {"done": Text("完成", "done"), "again": Text("未完成，稍后再插", "not done, it is put in again later")}

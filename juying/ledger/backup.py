@@ -9,7 +9,8 @@ its data key, sealed under the ledger key, so whoever has the key store can rest
     …
     {"manifest": {…}}                 head of the chain; rows and SHA-256 of each table
 
-Left out are the sessions, so that nobody is logged in after a restore, and tables that are none of the ledger's.
+Left out are the sessions, so that nobody is logged in after a restore, the workers that ran, and tables that are none
+of the ledger's.
 """
 
 import hashlib
@@ -42,7 +43,7 @@ STATUS_LIST_GAP = 1000
 """So many numbers of status lists a restored ledger leaves out: lists that began after the back-up may have them."""
 
 _FORMAT, _VERSION = "juying-ledger-backup", 1
-_LEFT_OUT = ("sessions",)
+_LEFT_OUT = ("sessions", "workers")
 _ROWS = 500
 
 Rows = list[list[Any]]

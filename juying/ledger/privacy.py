@@ -188,10 +188,10 @@ def _erase(tx: Transaction, persons: Sequence[int]) -> None:
     theirs = sa.select(_permits.c.number_key).where(_permits.c.person_id.in_(persons))
     permits = sa.select(_permits.c.id).where(_permits.c.person_id.in_(persons))
     nothing: dict[str, Any] = {"sealed": None, "number_key": None}
+    _cancel_orders(tx, persons)
     _number_keys(tx, persons)
     changes: tuple[tuple[sa.Table, sa.ColumnElement[bool], dict[str, Any]], ...] = (
         (_entries, _entries.c.subject_key.in_(theirs), {"subject_key": None}),
-        (_orders, sa.and_(_orders.c.person_id.in_(persons), _never_done()), {"state": OrderState.CANCELLED.value}),
         (_orders, _orders.c.person_id.in_(persons), {"card_number": None, "note": ""}),
         (_cards, _cards.c.person_id.in_(persons), {"number": None}),
         (_credentials, _credentials.c.person_id.in_(persons), {"sealed": None}),
@@ -204,6 +204,15 @@ def _erase(tx: Transaction, persons: Sequence[int]) -> None:
     tx.db.execute(sa.delete(schema.terms).where(schema.terms.c.person_id.in_(persons)))
     tx.db.execute(sa.delete(schema.enrolments).where(schema.enrolments.c.person_id.in_(persons)))
     tx.db.execute(sa.delete(schema.reminders).where(schema.reminders.c.permit_id.in_(permits)))
+
+
+def _cancel_orders(tx: Transaction, persons: Sequence[int]) -> None:
+    """Nobody waits any more for cards that did not come back."""
+    waiting = sa.and_(_orders.c.person_id.in_(persons), _never_done())
+    rows = tx.db.execute(sa.select(_orders.c.id, _orders.c.card_id, _orders.c.person_id).where(waiting)).all()
+    tx.db.execute(sa.update(_orders).where(waiting).values(state=OrderState.CANCELLED.value))
+    for row in rows:
+        tx.note("order-cancelled", order=row.id, card=row.card_id, person=row.person_id)
 
 
 def _number_keys(tx: Transaction, persons: Sequence[int]) -> None:
@@ -227,8 +236,8 @@ def purge(ledger: Ledger) -> bool:
     False when others at work, missing rights or a full disk prevented that: then it has to be done again. Needs the
     ledger for itself for some seconds; SQLite also needs as much room on the disk as the file takes.
     """
-    connection = ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    with databases.database_errors(ledger.where), connection as db:
+    with databases.database_errors(ledger.where), ledger.engine.connect() as connection:
+        db = connection.execution_options(isolation_level="AUTOCOMMIT")
         raw: Any = db.connection.dbapi_connection
         return _purge_file(raw) if ledger.engine.dialect.name == "sqlite" else _purge_tables(db, raw)
 

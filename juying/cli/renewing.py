@@ -65,14 +65,15 @@ def renew(
 ) -> int:
     """重签有效的凭证并吊销旧的 / sign a good credential anew and revoke the old one; exit status 1 if it is bad."""
     from juying.credential.renew import renew as renew_credential
-    from juying.ledger.operators import Action, allow
+    from juying.ledger.approvals import allow_key
     from juying.ledger.register import LedgerRegister
     from juying.ledger.renewal import keep_renewed
 
     kept: list[Renewed] = []
     with open_signer(key, keys, signing_key, trust, root) as (signer, trusted), open_ledger(ledger, keys) as opened:
         actor = acting(opened)
-        allow(actor, Action.KEY_USE)
+        # One approval is good for a day at the desk.
+        allow_key(opened, actor, signer.kid, {"renewals": f"{datetime.now().astimezone():%Y-%m-%d}"})
 
         def keep(old: "StatusReference | None", new: "StatusReference", record: bytes) -> None:
             with opened.transaction(actor) as tx:

@@ -14,14 +14,16 @@ from juying.card.contents import OWNER, CardContents
 from juying.card.ssc import SscCard
 from juying.card.writer import survey
 from juying.errors import CardRefused, InputError
+from juying.issuance.changes import Applied, apply_application
 from juying.issuance.identify import Identified
+from juying.issuance.permit_life import Kind, kind_of
 from juying.issuance.standing import load_standing
 from juying.ledger import schema
 from juying.ledger.ledger import Transaction
 from juying.ledger.orders import known
 from juying.ledger.people import CARD, add_terms, number_term
 from juying.ledger.states import BlankState, CardState
-from juying.model import Holder
+from juying.model import Holder, WorkPermit
 from juying.model.card import years_later
 from juying.model.numbers import check_card_number
 from juying.text import Text
@@ -131,3 +133,17 @@ def adopt(tx: Transaction, person: int, card: OwnCard) -> int:
     add_terms(tx, [(person, number_term(tx.vault, card.number))])
     tx.note("card-adopted", {"profile": card.profile}, card=number, blank=blank, person=person)
     return number
+
+
+def load_onto(
+    tx: Transaction, person: int, card: OwnCard, permit: WorkPermit | None = None, kind: Kind | None = None
+) -> Applied:
+    """Have the permit of a person loaded onto the person's own card, when it is inserted at a station.
+
+    ``permit`` is a first one, for somebody who has none yet; its kind follows from it unless given. Raises `InputError`
+    as `adopt` and `apply_application` do.
+    """
+    adopt(tx, person, card)
+    if load_standing(tx.db, tx.vault, person).permit is None and permit is not None:
+        return apply_application(tx, kind or kind_of(None, permit) or Kind.FIRST_ABROAD, person, permit=permit)
+    return apply_application(tx, Kind.LOADING, person)

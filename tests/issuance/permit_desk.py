@@ -178,8 +178,12 @@ def _agrees_with_live_card(
         return  # it may be half written
     with desk.ledger.reading() as db:
         on_card = credentials.get(db, desk.ledger.vault, row.credential_id).record if row.credential_id else None
-    touched = order is not None and "order-claimed" in desk.kinds()
-    assert touched or record == on_card, "the chip holds something else than the ledger says"
+        steps = sa.select(schema.events.c.kind).where(
+            schema.events.c.card_id == row.id, schema.events.c.kind.in_(["order-claimed", "order-sealed"])
+        )
+        last = db.execute(steps.order_by(schema.events.c.number.desc())).scalars().first()
+    begun = last == "order-claimed"  # and taken back in the middle
+    assert begun or record == on_card, "the chip holds something else than the ledger says"
     if order is None and standing.new_order is None:
         assert row.permit_id == standing.permit_id, "nothing waits, and the card has another permit"
         with opened(card) as session:

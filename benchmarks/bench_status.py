@@ -12,14 +12,15 @@ import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common import Row, clocked, microseconds, show, side_by_side
+from common import Row, clocked, microseconds, private_postgres, show, side_by_side
 
 from juying.credential.claims import StatusReference
-from juying.credential.sqlite_register import SqliteRegister
 from juying.credential.status import Status, StatusLists
 from juying.credential.status_list import pack, read_status_list, sign_status_list
 from juying.credential.trust import TrustedKey, TrustList
 from juying.crypto.signing import SoftwareSigner
+from juying.ledger.ledger import Ledger
+from juying.ledger.register import LedgerRegister
 from juying.text import Text
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -69,18 +70,31 @@ def lookup_row() -> Row:
     return Row("ask for one credential", asked, unit="µs")
 
 
-def register_rows() -> list[Row]:
-    """Places in the register, each on the disk when the call returns."""
-    with tempfile.TemporaryDirectory() as folder, SqliteRegister(Path(folder, "register.db")) as register:
+def register_rows(title: str, where: str | Path) -> list[Row]:
+    """Places in the register of a ledger, each on the disk when the call returns."""
+    with Ledger.open(where, region="331000") as ledger:
+        register = LedgerRegister(ledger, ledger.local)
         single = min(clocked(lambda: register.allot("ZJ20260001")) for _ in range(50)) * 1e3
-        bulk = clocked(lambda: register.allot_many(["ZJ20260001"] * 5000)) / 5000 * 1e3
+        bulk = clocked(lambda: register.allot_many(["ZJ20260001"] * CITY)) / CITY * 1e3
         whole = min(clocked(lambda: register.statuses(1)) for _ in range(5)) * 1e3
+        places = register.find("ZJ20260001")[: CITY // 10]
+        revoked = clocked(lambda: register.set_all(places, Status.INVALID)) / len(places) * 1e3
     return [
-        Row("register, one place", single),
-        Row("register, one of 5,000 places at once", bulk, single, "one by one"),
-        Row(f"register, all {CITY:,} statuses", whole),
+        Row(f"register on {title}, one place", single),
+        Row(f"register on {title}, one of {CITY:,} places at once", bulk, single, "one by one"),
+        Row(f"register on {title}, one of {CITY // 10:,} revoked at once", revoked),
+        Row(f"register on {title}, all {CITY:,} statuses", whole),
     ]
 
 
+def ledger_rows() -> list[Row]:
+    """The register on both databases."""
+    with tempfile.TemporaryDirectory() as folder, private_postgres() as postgres:
+        return [
+            *register_rows("SQLite", Path(folder, "ledger.db")),
+            *register_rows("PostgreSQL", postgres.new_database()),
+        ]
+
+
 if __name__ == "__main__":
-    show("Status lists", [*list_rows(CITY), *list_rows(MILLION, 1.5, 3), lookup_row(), *register_rows()])
+    show("Status lists", [*list_rows(CITY), *list_rows(MILLION, 1.5, 3), lookup_row(), *ledger_rows()])

@@ -125,3 +125,11 @@ def private_pcscd(readers: int = 1) -> Any:
     from tests.harness import PrivatePcscd
 
     return PrivatePcscd(readers=readers)
+
+
+def private_postgres() -> Any:
+    """The tests' private PostgreSQL, which flushes to the disk as one for real does."""
+    sys.path.insert(0, str(ROOT))
+    from tests.harness import PrivatePostgres
+
+    return PrivatePostgres(durable=True)

@@ -180,13 +180,15 @@ def is_current(ledger: Ledger, signed: SignedList) -> bool:
 def _new(lists: Lists, actor: Actor, employer: bytes) -> tuple[HandoverList, bytes, Making]:
     """A list of the cards that are on none."""
     ledger = lists.ledger
-    for attempt in range(1, _ATTEMPTS + 1):
+    attempts = 0
+    while True:
         with ledger.reading() as db:
             number = 1 + (db.execute(sa.select(sa.func.max(_handovers.c.id))).scalar() or 0)
             content = lists.content(
                 db, employer, None, number=number, edition=1, made_at=ledger.clock(), head=head_of(db)
             )
         pdf = draw_list(content)  # takes a while, in which others may go on writing
+        attempts += 1
         try:
             with ledger.transaction(actor) as tx:
                 tx.db.execute(
@@ -200,11 +202,10 @@ def _new(lists: Lists, actor: Actor, employer: bytes) -> tuple[HandoverList, byt
                 )
                 _take(tx, content)
                 _note(tx, lists.lot, content, pdf)
-            break
+            return content, pdf, Making.NEW
         except InputError:
-            if attempt == _ATTEMPTS:
+            if attempts == _ATTEMPTS:
                 raise
-    return content, pdf, Making.NEW
 
 
 def _take(tx: Transaction, content: HandoverList) -> None:

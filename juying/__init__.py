@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from juying.credential.presentation import prove as prove
     from juying.credential.replay import MemoryReplayCache as MemoryReplayCache
     from juying.credential.replay import SharedReplayCache as SharedReplayCache
-    from juying.credential.sqlite_register import SqliteRegister as SqliteRegister
     from juying.credential.status import StatusLists as StatusLists
     from juying.credential.trust import TrustedKey as TrustedKey
     from juying.credential.trust import TrustList as TrustList
@@ -83,6 +82,8 @@ if TYPE_CHECKING:
     from juying.issuance.office import issue_card as issue_card
     from juying.issuance.office import sign_permit as sign_permit
     from juying.issuance.run import issue_rows as issue_rows
+    from juying.ledger.ledger import Ledger as Ledger
+    from juying.ledger.register import LedgerRegister as LedgerRegister
     from juying.model import CardIdentity as CardIdentity
     from juying.model import Employer as Employer
     from juying.model import Holder as Holder
@@ -125,7 +126,6 @@ _MODULES = {
     "juying.credential.policy": ("Assurance", "Policy"),
     "juying.credential.presentation": ("by_reference", "check_proof", "present", "prove"),
     "juying.credential.replay": ("MemoryReplayCache", "SharedReplayCache"),
-    "juying.credential.sqlite_register": ("SqliteRegister",),
     "juying.credential.status": ("StatusLists",),
     "juying.credential.trust": ("TrustedKey", "TrustList"),
     "juying.credential.trust_store": ("TrustStore",),
@@ -139,6 +139,8 @@ _MODULES = {
     "juying.issuance.intake": ("Application", "read_applications"),
     "juying.issuance.office": ("issue_card", "Office", "sign_permit"),
     "juying.issuance.run": ("issue_rows",),
+    "juying.ledger.ledger": ("Ledger",),
+    "juying.ledger.register": ("LedgerRegister",),
     "juying.model": ("CardIdentity", "Employer", "Holder", "PermitCategory", "Sex", "WorkPermit"),
     "juying.services.library.async_client": ("AsyncLibraryClient",),
     "juying.services.library.client": ("LibraryClient",),

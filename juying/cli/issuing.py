@@ -4,7 +4,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from juying.cli.key_options import SigningKey, signer_from
+from juying.cli.ledger_options import LEDGER, Ledger, acting, open_ledger
 from juying.cli.options import AskPin, Json, KeyStore, PinFile, load_trust, open_access
 from juying.cli.output import DEMONSTRATION, Exit, console, print_json, tell
 from juying.errors import InputError
 
 if TYPE_CHECKING:
     from juying.codec.spec import Profile
-    from juying.credential.sqlite_register import SqliteRegister
     from juying.crypto.signing import Signer
     from juying.issuance.blanks import Blanks
     from juying.issuance.intake import Row
     from juying.issuance.office import Office
     from juying.issuance.report import RowResult
     from juying.issuance.run import Progress
+    from juying.ledger.register import LedgerRegister
 
 
 def issue(
@@ -62,14 +63,7 @@ def issue(
         Path | None,
         typer.Option("--trust", metavar="PATH", help="含此密钥的信任列表或信任库 / trust list or store with the key"),
     ] = None,
-    register: Annotated[
-        Path | None,
-        typer.Option(
-            "--register",
-            metavar="FILE",
-            help="状态登记簿，使凭证可吊销，默认 JUYING_REGISTER / status register, to revoke credentials later",
-        ),
-    ] = None,
+    ledger: Ledger = None,
     keys: KeyStore = None,
     signing_key: SigningKey = None,
     pin_file: PinFile = None,
@@ -91,7 +85,10 @@ def issue(
             from juying.cli.dry_run import show_commands
 
             return show_commands(office, rows, layout, out, prefix, as_json=json)
-        with _register(register) as opened, _blanks(layout, region, reader, keys, pin_file, ask_pin) as blanks:
+        with (
+            _register(ledger, keys, region) as opened,
+            _blanks(layout, region, reader, keys, pin_file, ask_pin) as blanks,
+        ):
             return _issue(replace(office, register=opened), rows, out, blanks, prefix, as_json=json)
 
 
@@ -112,14 +109,16 @@ def _signer(key: Path | None, keys: str | None, name: str | None) -> "Iterator[S
         yield None
 
 
-def _register(path: Path | None) -> "AbstractContextManager[SqliteRegister | None]":
-    """The register that the option or the environment names, made if there is none yet; None without either."""
-    named = path or os.environ.get("JUYING_REGISTER")
-    if not named:
-        return nullcontext()
-    from juying.credential.sqlite_register import SqliteRegister
+@contextmanager
+def _register(where: str | None, keys: str | None, region: str) -> "Iterator[LedgerRegister | None]":
+    """The register in the ledger that is named, made if there is none yet; None when none is named."""
+    if where is None and LEDGER not in os.environ:
+        yield None
+        return
+    from juying.ledger.register import LedgerRegister
 
-    return SqliteRegister(named)
+    with open_ledger(where, keys, make=True, region=region) as ledger:
+        yield LedgerRegister(ledger, acting(ledger))
 
 
 def _office(

@@ -2,8 +2,8 @@
 
 A place is drawn at random among the free ones and never given twice, so a reference says nothing about when or after
 whom a credential was issued. Some places are decoys: they change along with real ones, so that whoever compares two
-published lists cannot count revocations. The register holds permit numbers; it stays in the office, and only the
-lists that are published from it go out. `juying.credential.sqlite_register` keeps one in a file.
+published lists cannot count revocations. The register stays in the office, and only the lists that are published from
+it go out. `juying.ledger.register` is the one of a ledger.
 """
 
 from contextlib import AbstractContextManager

@@ -151,8 +151,8 @@ def sign_permit(office: Office, application: Application, previous: Credentials 
             place = office.register.allot(application.permit.number, replaces=place)
         elif place is not None:
             raise InputError(
-                "此前的凭证有状态编号，重签须用原状态登记簿；请用 --register 指定",
-                "the credential before has a status entry, a new one needs the same register: name it with --register",
+                "此前的凭证有状态编号，重签须用原台账；请用 --ledger 指定",
+                "the credential before has a status entry, a new one needs the same ledger: name it with --ledger",
             )
         return sign(office, replace(wanted.claims, status=place))
 

@@ -15,10 +15,10 @@ FULL = "out/JYX000010/credential.txt"
 
 @pytest.fixture
 def register(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("JUYING_REGISTER", str(home / "register.db"))
+    monkeypatch.setenv("JUYING_LEDGER", str(home / "ledger.db"))
     monkeypatch.setenv("JUYING_WALLET", str(home / "wallet"))
     monkeypatch.setenv("JUYING_WALLET_PASSWORD", "invented pass phrase")
-    return home / "register.db"
+    return home / "ledger.db"
 
 
 @pytest.fixture
@@ -86,22 +86,22 @@ def test_a_changed_permit_gets_a_new_place_and_the_old_credential_is_revoked(juy
 
 @pytest.mark.usefixtures("issue")
 def test_a_changed_permit_without_the_register_is_refused(juying: Juying, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JUYING_REGISTER")
+    monkeypatch.delenv("JUYING_LEDGER")
     changed = sheet(applicant(0, card_number="JYX000010", position="院长"))
     done = juying("issue", changed, "--out", "out", "--json")
     assert done.status == 1
-    assert "--register" in json.loads(done.out)["rows"][0]["error"]
+    assert "--ledger" in json.loads(done.out)["rows"][0]["error"]
 
 
 @pytest.mark.usefixtures("register")
 def test_a_register_that_comes_later_gives_places_to_those_without(
     juying: Juying, monkeypatch: pytest.MonkeyPatch, register: Path
 ) -> None:
-    monkeypatch.delenv("JUYING_REGISTER")
+    monkeypatch.delenv("JUYING_LEDGER")
     applicants = sheet(applicant(0, card_number="JYX000010"))
     assert juying("issue", applicants, "--out", "out").status == 0
     assert place_of(FULL) is None
-    assert juying("issue", applicants, "--out", "out", "--register", register).status == 0
+    assert juying("issue", applicants, "--out", "out", "--ledger", register).status == 0
     assert place_of(FULL) is not None
 
 

@@ -240,8 +240,8 @@ def a_wallet(stage: Stage) -> None:
 
 @scenario
 def revocation_and_card_faces(stage: Stage) -> None:
-    """A register: suspended, resumed, renewed, revoked, published, looked up; the face of the card drawn."""
-    stage.setting("JUYING_REGISTER", "register.db")
+    """On a ledger: suspended, resumed, renewed, revoked, published, looked up; the face of the card drawn."""
+    stage.setting("JUYING_LEDGER", "ledger.db")
     person, image = issued(stage)
     text, number = f"{Path(image).parent}/credential.txt", person.row["permit_number"]
     key = ("--key", "build/demo-keys/issuer.pem", "--trust", "build/demo-keys/trust.json")
@@ -257,4 +257,4 @@ def revocation_and_card_faces(stage: Stage) -> None:
     stage.both("credential", "status", text, "--lists", "lists", status=(0, 1, 2, 3))
     stage.both("verify", text, "--lists", "lists", status=(0, 1, 2, 3))
     stage.both("credential", "card-face", "--virtual", image, "--out", "faces", status=(0, 1, 2))
-    stage.both("credential", "status", "--permit", number, "--register", "given/none.db", status=(1, 2, 3))
+    stage.both("credential", "status", "--permit", number, "--ledger", "given/none.db", status=(1, 2, 3))

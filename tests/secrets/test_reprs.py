@@ -33,6 +33,7 @@ SIZED = "shown as a length, a count or a name only"
 TO_PEOPLE = "a message for people, which holds nothing of the kind"
 SETTING = "a setting of the site, no secret"
 OPTION = "a path or a name from the command line"
+RECORD_ID = "the id of a record in the ledger"
 
 SHOWN: dict[str, dict[str, str]] = {
     "juying.card.access.Access": {"keys pin": OWN_REPR},
@@ -114,6 +115,8 @@ SHOWN: dict[str, dict[str, str]] = {
     "juying.issuance.intake.Row": {"number": COUNTED},
     "juying.issuance.report.RowResult": {"row": COUNTED},
     "juying.issuance.sheet.Limits": {"rows": COUNTED},
+    "juying.ledger.credentials.Signed": {"person": RECORD_ID},
+    "juying.ledger.credentials.Stored": {"person": RECORD_ID},
     "juying.model.countries.Country": {"name": PUBLIC},
     "juying.model.mrz.Mrz": {"value": "the kind of document"},
     "juying.model.mrz._Layout": {"name number birth long_number": PUBLIC},

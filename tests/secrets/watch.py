@@ -44,7 +44,8 @@ MOST_REPRS = 20_000
 def modules() -> list[ModuleType]:
     """Every module of juying."""
     names = [info.name for info in pkgutil.walk_packages(juying.__path__, "juying.")]
-    return [importlib.import_module(name) for name in names if not name.endswith("__main__")]
+    run_only = "__main__", "migrations.env"  # alembic runs the second one
+    return [importlib.import_module(name) for name in names if not name.endswith(run_only)]
 
 
 @functools.cache

@@ -35,6 +35,10 @@ class FileStore:
         """Take a key."""
         return self._keys.add(key, new_version=new_version)
 
+    def generate(self, name: str, kind: KeyKind, city: str) -> StoredKey:
+        """Make a fresh random key."""
+        return self._keys.add(StoredKey.generate(name, kind, city=city))
+
     def rotate(self, name: str, kind: KeyKind | None, city: str | None) -> StoredKey:
         """Make a new version of a key."""
         return self._keys.rotate(self.stored(name, kind, city))
@@ -61,6 +65,10 @@ class TokenStore:
             return self._token.add(key, new_version=new_version)
         finally:
             key.wipe()
+
+    def generate(self, name: str, kind: KeyKind, city: str) -> KeyInfo:
+        """Make a fresh random key."""
+        return self._token.generate(name, kind, city=city)
 
     def rotate(self, name: str, kind: KeyKind | None, city: str | None) -> KeyInfo:
         """Make a new version of a key."""

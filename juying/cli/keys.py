@@ -14,6 +14,7 @@ from juying.cli.key_options import KeyStore, open_token, token_label
 from juying.cli.key_stores import Store, TokenStore, edit, read, store_name, with_material
 from juying.cli.key_transport import transport_keys
 from juying.cli.key_view import key_dict, show_keys
+from juying.cli.key_wanted import PROFILES, of_cards, of_ledger
 from juying.cli.options import Json
 from juying.cli.output import Exit, print_json
 from juying.cli.passwords import keys_pass_phrase
@@ -24,13 +25,7 @@ from juying.text import Text
 
 app = Commands("密钥库：卡密钥、签名密钥 / key stores: keys of cards and signing keys")
 
-PROFILES = ("ssc-v1", "ssc-v2", "ssc-v3")
-"""The generations of cards whose keys an office has."""
-
 _TAKEN = Text("已存入", "stored")
-
-Wanted = tuple[str, KeyKind, str]
-"""Name, kind and city of a key to be made."""
 
 PassPhraseFile = Annotated[
     Path | None,
@@ -87,11 +82,17 @@ def init(
     signing_name: Annotated[
         str, typer.Option("--signing-name", metavar="NAME", help="签名密钥名称 / name of the signing key")
     ] = "issuer",
+    ledger: Annotated[
+        bool,
+        typer.Option(
+            "--ledger", help="另造台账密钥，须与 --city 同用 / the key of the city's ledger too; goes with --city"
+        ),
+    ] = False,
     passphrase_file: PassPhraseFile = None,
     json: Json = False,
 ) -> int:
     """新建密钥库并造随机密钥，不覆盖已有的 / make a key store with fresh random keys; none is overwritten."""
-    wanted = [*_of_cards(profile or PROFILES, city)] if city else []
+    wanted = [*of_cards(profile or PROFILES, city)] if city else []
     if signing:
         kind = KeyKind.named(signing, where="--signing")
         if not kind.signs:
@@ -100,6 +101,8 @@ def init(
     before = transport_keys(transport, profile or PROFILES, city)
     named = store_name(keys)
     label = token_label(named)
+    if ledger:
+        wanted.append(of_ledger(city, KeyKind.SM4 if label is None else KeyKind.TDES))  # tokens know no SM4
     if label is not None:
         with open_token(label, writable=True) as token:
             made: list[KeyInfo] = TokenStore(token).make(wanted, before)
@@ -169,6 +172,25 @@ def import_keys(
             arrived = [from_components(component or [], name)]
         added = _add(store, arrived, check_value, new_version=new_version)
     _report(store_name(keys), added, _TAKEN, as_json=json)
+    return Exit.DONE
+
+
+@app.command()
+def generate(
+    name: Name,
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="KIND", help="3des、sm4、aes-256、ES256 等 / 3des, sm4, aes-256, ES256 …")
+    ],
+    keys: KeyStore = None,
+    city: City = None,
+    passphrase_file: PassPhraseFile = None,
+    json: Json = False,
+) -> int:
+    """造一个随机密钥存入已有的密钥库 / put a fresh random key into a key store that is there."""
+    wanted = KeyKind.named(kind, where="--kind")
+    with edit(keys, passphrase_file) as store:
+        made = store.generate(name, wanted, city or "")
+    _report(store_name(keys), [made], _TAKEN, as_json=json)
     return Exit.DONE
 
 
@@ -333,18 +355,6 @@ def _join(
         added = _add(store, [key], check_value, new_version=new_version)
     _report(store_name(keys), added, _TAKEN, as_json=as_json)
     return Exit.DONE
-
-
-def _of_cards(profiles: Iterable[str], city: str) -> list[Wanted]:
-    """Every key that the profiles declare, once."""
-    from juying.codec.profile import load_profile
-
-    found: dict[Wanted, None] = {}
-    for profile in map(load_profile, profiles):
-        for application in profile.applications:
-            for key in application.keys:
-                found[f"{application.name}/{key.name}", KeyKind(profile.security.cipher), city] = None
-    return list(found)
 
 
 def _add(store: Store, arrived: list[StoredKey], check_value: str | None, *, new_version: bool) -> list[KeyInfo]:

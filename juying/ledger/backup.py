@@ -216,7 +216,7 @@ def _empty_place(where: str | Path) -> Iterator[tuple[sa.Engine, str]]:
     """An engine for ``where``, and its title; a file that was not there is taken away when the block raises."""
     url = databases.database_url(where)
     title = databases.title(url)
-    fresh = url.get_backend_name() == "sqlite" and not Path(title).exists()
+    fresh = databases.is_missing(url)
     engine = databases.make_engine(url, make=True)
     if engine.dialect.name == "sqlite":  # references are checked in the end
         sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = OFF"))

@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from juying.crypto.block import Cipher
-from juying.crypto.keys import Keys
+from juying.crypto.keys import CardKey, Keys
 from juying.errors import InputError
 from juying.ledger import engine as databases
 from juying.ledger import schema
@@ -227,7 +227,7 @@ def _number_keys(tx: Transaction, persons: Sequence[int]) -> None:
 
 
 _REWRITTEN = ("persons", "terms", "permits", "credentials", "cards", "orders", "applications", "status_entries")
-_LOCKED = "55P03"  # PostgreSQL waited for a table as long as it may
+_LOCKED = "55P03"  # PostgreSQL waited for others as long as we let it
 
 
 def purge(ledger: Ledger) -> bool:
@@ -255,7 +255,6 @@ def _purge_tables(db: sa.Connection, raw: Any) -> bool:
     warned: list[Any] = []  # of a table that belongs to another role, PostgreSQL only says that it left it alone
     raw.add_notice_handler(warned.append)
     try:
-        db.exec_driver_sql(f"SET lock_timeout = '{int(databases.PATIENCE)}s'")
         for table in _REWRITTEN:
             db.exec_driver_sql(f"VACUUM FULL {table}")
         return not warned
@@ -265,7 +264,6 @@ def _purge_tables(db: sa.Connection, raw: Any) -> bool:
         raise
     finally:
         raw.remove_notice_handler(warned.append)
-        db.invalidate()  # with its setting
 
 
 # The key
@@ -281,8 +279,7 @@ def rekey(ledger: Ledger, actor: Actor, keys: Keys) -> bool:
     if is_under_current_key(ledger, keys):
         return False
     with ledger.reading() as db:
-        cipher = Cipher(db.execute(sa.select(schema.ledger.c.cipher)).scalar_one())
-    subject = {"check_value": keys.check_value(ledger_key(ledger.region, cipher)).hex()}
+        subject = {"check_value": keys.check_value(used_key(db)).hex()}
     number = second_person(ledger, actor, Action.REKEY, subject)
     with ledger.transaction(actor) as tx:
         use(tx, number, Action.REKEY, subject)
@@ -291,6 +288,12 @@ def rekey(ledger: Ledger, actor: Actor, keys: Keys) -> bool:
         tx.db.execute(sa.update(schema.ledger).values(wrapped_key=wrapped))
         tx.note("rekeyed", subject)
     return True
+
+
+def used_key(db: sa.Connection) -> CardKey:
+    """The key that the data key is sealed under, whatever its version."""
+    row = db.execute(sa.select(schema.ledger)).one()
+    return ledger_key(row.region, Cipher(row.cipher))
 
 
 def is_under_current_key(ledger: Ledger, keys: Keys) -> bool:

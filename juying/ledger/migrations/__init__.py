@@ -47,6 +47,20 @@ def known(revision: str) -> bool:
     return revision in {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
 
 
+def revision_of(where: str | Path) -> str | None:
+    """The revision of the ledger in ``where``, None when there is none. Raises `LedgerUnavailable`."""
+    url = databases.database_url(where)
+    if databases.is_missing(url):
+        return None
+    engine = databases.make_engine(url, make=False)
+    try:
+        with databases.reading(engine, databases.title(url)) as db:
+            found: str | None = MigrationContext.configure(db).get_current_revision()
+            return found
+    finally:
+        engine.dispose()
+
+
 def upgrade_database(where: str | Path) -> Upgraded:
     """Bring the ledger in ``where`` to the newest revision, all or nothing, while nobody else changes it.
 

@@ -28,11 +28,15 @@ KEY_NAME = "LEDGER"
 _LENGTH = 64
 _NONCE = 12
 _INDEX = 16
+_FACTOR = b"juying 1"
 
 
 def ledger_key(region: str, cipher: Cipher) -> CardKey:
-    """The key under which the data key of a ledger stands; it is derived from no card."""
-    return CardKey(name=KEY_NAME, cipher=cipher, city=region, city_factor=b"", card_factor=b"")
+    """The key under which the data key of a ledger stands.
+
+    It is derived as if the ledger were a card, because a token gives its keys away in no other way.
+    """
+    return CardKey(name=KEY_NAME, cipher=cipher, city=region, city_factor=b"", card_factor=_FACTOR)
 
 
 def ledger_cipher(keys: Keys, region: str) -> Cipher:

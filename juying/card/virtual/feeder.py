@@ -22,14 +22,14 @@ from queue import Empty, SimpleQueue
 from juying.card.virtual.card import Card
 from juying.card.virtual.image import load_card
 from juying.card.virtual.vpcd import HOST, Control, VirtualReader
-from juying.errors import InputError, ServiceUnavailable
+from juying.errors import CardRemoved, InputError, ServiceUnavailable
 
 DONE = "done"
 """The folder for cards that are done."""
 _TICK = 0.2
 """Seconds between two looks at the stop event, and between two attempts to reach the driver."""
 _LOOK = 3.0
-"""Seconds in which a living driver looks at an empty reader, many times over."""
+"""Seconds in which a driver that somebody uses looks at an empty reader, many times over."""
 _QUESTION = bytes((0, 1, Control.ATR))
 
 
@@ -43,17 +43,27 @@ class End(StrEnum):
 
 
 class WatchedCard:
-    """A card around a card that says when the station lets go of it, once it was talked to."""
+    """A card around a card that comes out when the station lets go of it, once it was talked to.
+
+    It goes at a look of the driver, which so has seen it go, and lives: one that ends takes the power away as well.
+    """
 
     def __init__(self, card: Card, tell: Callable[[End], object]) -> None:
         """Wrap ``card``; ``tell`` is called at most once, from the thread that serves the reader."""
         self.card = card
-        self._tell: Callable[[End], object] | None = tell
+        self._tell = tell
         self._used = False
+        self._end: End | None = None
+        self._looks = 0
 
     @property
     def atr(self) -> bytes:
-        """Answer to reset of the wrapped card."""
+        """Answer to reset of the wrapped card. Raises `CardRemoved` when it comes out."""
+        if self._end is not None:
+            if not self._looks:
+                self._tell(self._end)
+                raise CardRemoved("卡片已取出", "the card was taken out")
+            self._looks -= 1
         return self.card.atr
 
     def power_on(self) -> None:
@@ -68,17 +78,16 @@ class WatchedCard:
     def reset(self) -> None:
         """Reset the wrapped card."""
         self.card.reset()
-        self._ended(End.AGAIN)
+        self._ended(End.AGAIN, looks=1)  # to reset a card is to look at it
 
     def transmit(self, command: bytes) -> bytes:
         """Give a command to the wrapped card."""
         self._used = True
         return self.card.transmit(command)
 
-    def _ended(self, how: End) -> None:
-        if self._used and self._tell is not None:
-            tell, self._tell = self._tell, None
-            tell(how)
+    def _ended(self, how: End, looks: int = 0) -> None:
+        if self._used and self._end is None:
+            self._end, self._looks = how, looks
 
 
 class FedReader:
@@ -99,19 +108,16 @@ class FedReader:
         ends: SimpleQueue[End] = SimpleQueue()
         if not self._insert(WatchedCard(card, ends.put), stop):
             return End.AGAIN
-        how = End.AGAIN
         try:
             while self._reader.inserted and not stop.is_set():
                 with contextlib.suppress(Empty):
-                    how = ends.get(timeout=_TICK)
-                    break
+                    return ends.get(timeout=_TICK)
         finally:
             self._reader.remove()
-        # A driver that ends takes the power away as well; only a living one looks at the reader again.
-        # A reset under way when the card went may have asked once before that.
-        looks = 1 if how is End.DONE else 2
-        seen = [self._seen_empty(stop) for _ in range(looks)]
-        return how if all(seen) else End.AGAIN
+        with contextlib.suppress(Empty):
+            return ends.get_nowait()
+        self._await_look(stop)
+        return End.AGAIN
 
     def _insert(self, card: Card, stop: threading.Event) -> bool:
         while not stop.is_set():
@@ -121,12 +127,24 @@ class FedReader:
             stop.wait(_TICK)
         return False
 
-    def _seen_empty(self, stop: threading.Event) -> bool:
-        """Whether the driver has looked at the empty reader: it asks for an answer to reset, and gets none."""
-        with contextlib.suppress(OSError), socket.create_connection((self._host, self.port), timeout=_LOOK) as probe:
-            return probe.recv(len(_QUESTION), socket.MSG_WAITALL) == _QUESTION
-        stop.wait(_TICK)
-        return False
+    def _await_look(self, stop: threading.Event) -> None:
+        """Wait until the driver has looked at the empty reader twice, as what broke off may have asked as well.
+
+        It asks for an answer to reset, and gets none.
+        """
+        looks = 0
+        while looks < 2 and not stop.is_set():
+            question = b""
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((self._host, self.port), timeout=_LOOK) as probe,
+            ):
+                while len(question) < len(_QUESTION) and (piece := probe.recv(len(_QUESTION) - len(question))):
+                    question += piece
+            if question == _QUESTION:
+                looks += 1
+            else:
+                stop.wait(_TICK)
 
 
 class Box:

@@ -18,6 +18,7 @@ from juying.cli import (
     doctor,
     issuing,
     keys,
+    ledgers,
     library,
     medical,
     operators,
@@ -64,6 +65,7 @@ app.add_typer(medical.app, name="medical")
 app.add_typer(terminal.app, name="terminal")
 app.add_typer(transit.app, name="transit")
 operators.add_to(app)
+app.add_typer(ledgers.app, name="ledger")
 app.add_typer(approvals.app, name="approval")
 app.add_typer(blanks.app, name="blank")
 

@@ -17,6 +17,7 @@ from juying.cli import (
     credentials,
     doctor,
     issuing,
+    jobs,
     keys,
     ledgers,
     library,
@@ -33,6 +34,7 @@ from juying.cli import (
     trust,
     virtual,
     wallet,
+    worker,
 )
 from juying.cli.commands import Commands
 from juying.cli.output import INTERRUPTED, Exit, exit_status, fail, print_text
@@ -68,6 +70,8 @@ operators.add_to(app)
 app.add_typer(ledgers.app, name="ledger")
 app.add_typer(approvals.app, name="approval")
 app.add_typer(blanks.app, name="blank")
+app.command("worker")(worker.worker)
+app.add_typer(jobs.app, name="jobs")
 
 
 def _show_version(wanted: bool) -> None:

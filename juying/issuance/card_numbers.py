@@ -1,18 +1,26 @@
 """Card numbers for applications that bring none.
 
 The structure of the number beyond its check character is a matter of each region; this office counts upwards behind
-a prefix (our choice). Which numbers are taken is read from the output folder: one folder per card number.
+a prefix (our choice). A number that any card or order ever had is given to nobody else.
 """
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+import sqlalchemy as sa
 
 from juying.errors import InputError
+from juying.ledger import schema
+from juying.ledger.ledger import Transaction
+from juying.ledger.people import CARD
+from juying.ledger.places import hold
 from juying.model.numbers import card_number
 
 PREFIX = "JY"
 
 _DIGITS = 8  # before the check character
+_orders, _cards = schema.orders, schema.cards
 
 
 class CardNumbers:
@@ -43,3 +51,28 @@ class CardNumbers:
         digits = _DIGITS - len(prefix)
         for serial in range(1, 10**digits):
             yield card_number(f"{prefix}{serial:0{digits}}")
+
+
+def free_numbers(tx: Transaction, count: int, prefix: str = PREFIX, *, asked: Iterable[str] = ()) -> list[str]:
+    """Up to ``count`` card numbers that no card has, had or will have, and that are not ``asked`` for either.
+
+    Fewer when the prefix is used up. Nobody else gets numbers until the transaction ends. Raises `InputError` for a
+    wrong prefix.
+    """
+    hold(tx, "card numbers")
+    numbers = CardNumbers(
+        [
+            *asked,
+            *tx.db.execute(sa.select(_orders.c.card_number).where(_orders.c.card_number.startswith(prefix))).scalars(),
+            *tx.db.execute(sa.select(_cards.c.number).where(_cards.c.number.startswith(prefix))).scalars(),
+        ],
+        prefix,
+    )
+    erased = set(tx.db.execute(sa.select(_cards.c.number_key).where(_cards.c.number.is_(None))).scalars())
+    found: list[str] = []
+    with suppress(InputError):
+        while len(found) < count:
+            number = numbers.allot()
+            if not erased or tx.vault.key(CARD, number) not in erased:
+                found.append(number)
+    return found

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from juying.errors import InputError
 from juying.ledger import schema
+from juying.ledger.bulk import insert_many
 from juying.ledger.ledger import Transaction
 from juying.ledger.order_records import (
     WITH_VALID_PERMIT,
@@ -90,8 +91,7 @@ def plan_orders(tx: Transaction, planned: Sequence[NewOrder]) -> Sequence[int]:
         }
         for number, entry in zip(ids, planned, strict=True)
     ]
-    if rows:
-        tx.db.execute(sa.insert(_orders), rows)
+    insert_many(tx.db, sa.insert(_orders), rows)
     return ids
 
 

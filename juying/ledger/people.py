@@ -12,9 +12,11 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from juying.errors import InputError
 from juying.ledger import schema
+from juying.ledger.bulk import insert_many
 from juying.ledger.ledger import Transaction
 from juying.ledger.states import PermitState
 from juying.ledger.vault import Vault
@@ -88,7 +90,9 @@ def employer_key(vault: Vault, code: str) -> bytes:
 def _folded(text: str) -> list[str]:
     """The words of a text, without accents, in capitals; a Chinese name is one word."""
     plain = unicodedata.normalize("NFKD", text).upper()
-    return re.findall(r"\w+", "".join(letter for letter in plain if not unicodedata.combining(letter)))
+    if not plain.isascii():
+        plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return re.findall(r"\w+", plain)
 
 
 def _number(text: str) -> str:
@@ -115,9 +119,8 @@ def add_persons(tx: Transaction, persons: Sequence[tuple[Holder, bytes | None]])
     for number, (holder, photo) in zip(ids, persons, strict=True):
         rows.append({"id": number, "made_at": tx.now, **_person_values(tx.vault, number, holder, photo)})
         terms += [{"term": term, "person_id": number} for term in person_terms(tx.vault, holder)]
-    if rows:
-        tx.db.execute(sa.insert(schema.persons), rows)
-        tx.db.execute(sa.insert(schema.terms), terms)
+    insert_many(tx.db, sa.insert(schema.persons), rows)
+    insert_many(tx.db, sa.insert(schema.terms), terms)
     return ids
 
 
@@ -130,14 +133,9 @@ def change_person(tx: Transaction, person: int, holder: Holder, photo: bytes | N
 
 def add_terms(tx: Transaction, terms: Iterable[tuple[int, bytes]]) -> None:
     """Add terms, each with its person, that are not there yet."""
-    wanted = set(terms)
-    table = schema.terms
-    known = set()
-    for part in chunks(sorted(wanted)):
-        pairs = sa.tuple_(table.c.person_id, table.c.term).in_(part)
-        known |= {tuple(row) for row in tx.db.execute(sa.select(table.c.person_id, table.c.term).where(pairs))}
-    if missing := wanted - known:
-        tx.db.execute(sa.insert(table), [{"person_id": person, "term": term} for person, term in missing])
+    rows = [{"person_id": person, "term": term} for person, term in set(terms)]
+    insert = sqlite.insert if tx.db.dialect.name == "sqlite" else postgresql.insert
+    insert_many(tx.db, insert(schema.terms).on_conflict_do_nothing(), rows)
 
 
 def add_permits(tx: Transaction, permits: Sequence[tuple[int, WorkPermit, int | None]]) -> Sequence[int]:
@@ -164,9 +162,8 @@ def add_permits(tx: Transaction, permits: Sequence[tuple[int, WorkPermit, int | 
             }
         )
         terms.append((person, number_term(tx.vault, permit.number)))
-    if rows:
-        tx.db.execute(sa.insert(schema.permits), rows)
-        add_terms(tx, terms)
+    insert_many(tx.db, sa.insert(schema.permits), rows)
+    add_terms(tx, terms)
     return ids
 
 

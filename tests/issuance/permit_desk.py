@@ -165,6 +165,9 @@ def agree(desk: Desk, person: int) -> None:
         assert record is None or record in records, "the ledger does not know what is on the chip"
         if record is not None and state in LIVE_CARDS and desk.works(card):
             assert standing.permit is not None, "a card is good without a permit"
+    if standing.live_card is not None and standing.permit_id is not None and not standing.orders:
+        counting = {entry.permit for entry in known.credentials if entry.status is not Status.INVALID}
+        assert counting == {standing.permit_id}, "what the card held before counts still"
     if standing.permit is None and known.permits and known.permits[-1].ended_by != Kind.EXPIRY:
         assert all(entry.status is Status.INVALID for entry in known.credentials)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from juying.cli import ledger_persons
+from juying.cli import ledger_persons, ledger_verify
 from juying.cli.commands import Commands
 from juying.cli.key_options import KeyStore, open_keys
 from juying.cli.ledger_options import Ledger, acting, ledger_address, open_ledger
@@ -262,3 +262,4 @@ def _report(manifest: "Manifest", path: Path, done: Text, *, as_json: bool) -> N
 
 
 ledger_persons.add_to(app)
+app.command("verify")(ledger_verify.verify)

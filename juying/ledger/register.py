@@ -44,6 +44,8 @@ def allot_in(
     ``replaces`` names, for each, the credential that the new one is to take the place of, or None; it stays valid
     until `confirm_in`.
     """
+    if not subjects:
+        return ()
     hold(tx)
     olds = replaces or [None] * len(subjects)
     references: list[StatusReference] = []
@@ -60,8 +62,7 @@ def allot_in(
         )
         references += [StatusReference(number, place) for place in places]
         counts[str(number)] = len(places)
-    if counts:
-        tx.note("places-allotted", {"lists": counts})
+    tx.note("places-allotted", {"lists": counts})
     return tuple(references)
 
 
@@ -71,12 +72,14 @@ def confirm_in(tx: Transaction, references: Iterable[StatusReference], *, drawin
     Others that were to replace the same ones, and never did, are revoked with them. Harmless twice. Raises
     `InputError` for an unknown place.
     """
-    hold(tx)
     stored = set(references)
     known = _rows(tx.db, stored, _entries.c.replaces_list, _entries.c.replaces_place)
     if missing := stored - known.keys():
         raise _unknown(missing.pop())
     replaced = {StatusReference(*row) for row in known.values() if row[0] is not None}
+    if not replaced:
+        return 0
+    hold(tx)
     ended = replaced | _replacing(tx.db, replaced)
     return _change(tx, _with_status(tx.db, ended - stored, Status.INVALID), Status.INVALID, Reason.SUPERSEDED, drawing)
 
@@ -94,8 +97,10 @@ def set_in(
     Stored credentials that are revoked by this end in the same transaction. Raises `InputError` for an unknown place,
     and for one that is revoked and is to be anything else.
     """
-    hold(tx)
     wanted = dict.fromkeys(references)
+    if not wanted:
+        return 0
+    hold(tx)
     before = statuses_of(tx.db, wanted)
     for reference in wanted:
         if reference not in before:

@@ -27,6 +27,7 @@ from juying.issuance.handover_pdf import HandoverList, draw_list
 from juying.issuance.handover_signature import SUFFIX, SignedList, sign_list, signing_key, verify_list
 from juying.issuance.lot_report import find_lot
 from juying.ledger import people, schema
+from juying.ledger.approvals import allow_key
 from juying.ledger.ledger import Actor, Ledger, Transaction
 from juying.ledger.operators import Action, allow
 from juying.ledger.states import CardState, OrderState, require
@@ -91,9 +92,9 @@ def make_lists(
 ) -> list[Made]:
     """Make the lists of the lot with this name, or only that of one ``employer`` (its credit code), into ``folder``.
 
-    Raises `InputError` when there is nothing to hand over, the lot is unknown, or a name cannot be printed;
-    `KeyUseError` when the key may not sign. Each list is recorded before its files are written: when these cannot be,
-    ask again.
+    Raises `InputError` when there is nothing to hand over, the lot is unknown, a name cannot be printed, or nobody has
+    approved that the key is used for this lot; `KeyUseError` when the key may not sign. Each list is recorded before
+    its files are written: when these cannot be, ask again.
     """
     allow(actor, Action.DELIVER)
     key = signing_key(signer, trust, ledger.clock())
@@ -107,6 +108,7 @@ def make_lists(
             "there is no card to hand over: it has to be sealed, not delivered, and neither lost nor cancelled",
             where=lot,
         )
+    allow_key(ledger, actor, signer.kid, {"lot": row.id})
     made = []
     for of, number in ready:
         drawn = _new(lists, actor, of) if number is None else _again(lists, actor, of, number)
@@ -210,13 +212,11 @@ def _new(lists: Lists, actor: Actor, employer: bytes) -> tuple[HandoverList, byt
 
 def _take(tx: Transaction, content: HandoverList) -> None:
     """Put the cards on the list, if they are as they were when it was drawn."""
-    live = sa.select(_cards.c.id).where(_cards.c.state == CardState.LIVE.value)
-    free = sa.and_(
-        _orders.c.state == OrderState.SEALED.value, _orders.c.handover_id.is_(None), _orders.c.card_id.in_(live)
-    )
-    taken = _update(tx, [card.order for card in content.cards], free, handover_id=content.number)
-    if taken != len(content.cards):
-        raise changed()
+    free = sa.and_(_orders.c.state == OrderState.SEALED.value, _orders.c.handover_id.is_(None))
+    live = _orders.c.card_id.in_(sa.select(_cards.c.id).where(_cards.c.state == CardState.LIVE.value))
+    for orders, fit in (([card.order for card in content.cards], live), (list(content.left_out), ~live)):
+        if _update(tx, orders, free, fit, handover_id=content.number) != len(orders):
+            raise changed()
 
 
 def _again(lists: Lists, actor: Actor, employer: bytes, number: int) -> tuple[HandoverList, bytes, Making]:
@@ -280,7 +280,7 @@ def _write(
         making=making,
         employer=content.employer,
         count=len(content.cards),
-        left_out=content.left_out,
+        left_out=len(content.left_out),
         file=file,
         signature=signature,
     )

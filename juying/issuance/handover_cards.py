@@ -52,10 +52,10 @@ class Lists:
             .where(_waiting(self.lot), _permits.c.employer_key == employer, _orders.c.handover_id == handover)
             .order_by(_orders.c.position)
         )  # fmt: skip
-        cards, left_out, of = [], 0, None
+        cards, left_out, of = [], [], None
         for row in db.execute(query):
             if row.card_state != CardState.LIVE:
-                left_out += 1
+                left_out.append(row.id)
                 continue
             holder = people.holder_of(vault.open_record(row.person, f"persons/{row.person_id}"))
             permit = people.permit_of(vault.open_record(row.permit, f"permits/{row.permit_id}"))
@@ -84,7 +84,7 @@ class Lists:
             ledger=self.ledger.name,
             head=head,
             cards=tuple(cards),
-            left_out=left_out,
+            left_out=tuple(left_out),
             demonstration=self.key.demonstration,
         )
 

@@ -67,7 +67,8 @@ class ListedCard:
 class HandoverList:
     """All that stands on a list.
 
-    ``edition`` counts from 1; ``left_out`` cards are done but not on it, because they are lost, suspended or cancelled.
+    ``edition`` counts from 1; ``left_out`` are the ids of orders whose cards are done but not on it, because they are
+    lost, suspended or cancelled.
     ``head`` is the last event of the ledger (called ``ledger``) before the list. ``demonstration`` marks a list that
     counts nowhere.
     """
@@ -81,7 +82,7 @@ class HandoverList:
     ledger: str
     head: Head
     cards: tuple[ListedCard, ...] = field(repr=False)
-    left_out: int = 0
+    left_out: tuple[int, ...] = ()
     demonstration: bool = False
 
     @property
@@ -317,7 +318,7 @@ def _signatures(pen: _Pen, content: HandoverList, top: float) -> None:
     pen.text(_LEFT + pen.width(f"共 {count} 张", 10) + 2, top + 1, f"{count} cards in all", 8, ink=_SOFT)
     remarks = [Text("未领取的卡请在签收栏写“未领”并交还", "a card not taken: write 未领 in its line, and return it")]
     if content.left_out:
-        left = content.left_out
+        left = len(content.left_out)
         left_out = Text(f"另有 {left} 张已挂失、暂停或注销，未列入", f"{left} lost, suspended or cancelled: not listed")
         remarks.insert(0, left_out)
     for number, remark in enumerate(remarks):

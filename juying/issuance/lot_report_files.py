@@ -39,12 +39,16 @@ def save_report(report: LotReport, path: Path) -> None:
 
     Raises `InputError` for another suffix, and when it cannot be written.
     """
-    make = FORMATS.get(path.suffix.lower())
-    if make is None:
+    check_format(path)
+    write_atomically(path, FORMATS[path.suffix.lower()](report), private=True)
+
+
+def check_format(path: Path) -> None:
+    """Raise `InputError` for a suffix that no report has."""
+    if path.suffix.lower() not in FORMATS:
         raise InputError(
             "报告可以是 .csv、.xlsx 或 .html 文件", "a report is a .csv, .xlsx or .html file", where=str(path)
         )
-    write_atomically(path, make(report), private=True)
 
 
 def csv_report(report: LotReport) -> bytes:

@@ -152,6 +152,22 @@ def test_lost_and_suspended_cards_are_left_out(office: Office) -> None:
     assert (made.count, made.left_out) == (2, 2)
     assert "另有 2 张已挂失、暂停或注销，未列入" in text(made)
     assert card_number(2) not in text(made)
+    (again,) = office.make_lists()
+    assert (again.making, again.left_out) == (Making.AGAIN, 2)
+    assert office.deliver(1) == Delivered(1, 2, left_out=2)
+    office.card_becomes(3, CardState.LIVE)
+    (later,) = office.make_lists()
+    assert (later.number, later.count, later.left_out) == (2, 1, 1)
+
+
+def test_a_card_that_is_good_again_comes_back_onto_its_list(office: Office) -> None:
+    office.import_lot(2)
+    office.make(2)
+    office.card_becomes(2, CardState.SUSPENDED)
+    office.make_lists()
+    office.card_becomes(2, CardState.LIVE)
+    (made,) = office.make_lists()
+    assert (made.number, made.edition, made.count, made.left_out) == (1, 2, 2, 0)
 
 
 # The same list again.
@@ -487,14 +503,10 @@ def test_a_character_that_no_font_has() -> None:
 
 
 def test_a_font_that_lies_inside_pillow_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the only Chinese font has nothing but Chinese characters."""
-    monkeypatch.setattr(fonts, "CHINESE_FONTS", (("BabelStoneHan.ttf", 0),))
-    monkeypatch.setattr(fonts, "OTHER_FONTS", ())
-    monkeypatch.setattr(fonts, "_first_chinese", lambda: fonts._open("BabelStoneHan.ttf", 0))
-    whole = fonts._has
-    monkeypatch.setattr(
-        fonts, "_has", lambda font, char: whole(font, char) and (char >= "⺀" or not isinstance(font.path, str))
-    )
+    """Where the only font of the system has nothing but Chinese characters."""
+    has, chinese = fonts._has, fonts._first_chinese()
+    monkeypatch.setattr(fonts, "_other_fonts", tuple)
+    monkeypatch.setattr(fonts, "_has", lambda font, char: has(font, char) and (font is not chinese or char >= "⺀"))
     fonts._font_of.cache_clear()
     try:
         (page,) = pages(draw_list(content(listed(1, "MUSTER MAX", "安娜"))))

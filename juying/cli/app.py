@@ -28,6 +28,7 @@ from juying.cli import (
     renewing,
     revocation,
     scan,
+    station,
     status_lists,
     terminal,
     transit,
@@ -68,6 +69,7 @@ app.add_typer(terminal.app, name="terminal")
 app.add_typer(transit.app, name="transit")
 operators.add_to(app)
 app.add_typer(ledgers.app, name="ledger")
+app.add_typer(station.app, name="station")
 app.add_typer(approvals.app, name="approval")
 app.add_typer(blanks.app, name="blank")
 app.command("worker")(worker.worker)

@@ -166,7 +166,7 @@ def feed(
     ] = None,
     json: Json = False,
 ) -> int:
-    """发卡机：逐张插入目录中的虚拟卡，完成的移入 done，Ctrl-C 结束 / a feeder: the cards of a folder, one after another."""
+    """发卡机：逐张插入目录中的虚拟卡，完成的移入 done / a feeder: the cards of a folder, one after another."""
     import threading
 
     from juying.card.virtual.feeder import Box, End, Feeder

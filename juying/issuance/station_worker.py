@@ -123,7 +123,6 @@ class Worker:
         try:
             with PcscTransport.open(view.reader) as transport:
                 made = station.work(transport, view)
-            station.count(view, made)
         except Halted:
             pass
         except LedgerUnavailable as error:
@@ -133,6 +132,8 @@ class Worker:
             self._retry = isinstance(error, ServiceUnavailable)
         except (CardError, InputError) as error:
             station.count_failure(view, error, counts=True)
+        else:
+            station.count(view, made)
         stopped = station.stops(view)  # the station's lock comes before ours
         with self._changed:
             if view.doing is not Doing.GONE:

@@ -5,6 +5,8 @@ from html import escape
 from typing import Any
 
 from juying.cli.labels import NO, NONE, PERMIT, YES, word
+from juying.credential.register import Reason
+from juying.credential.status_list import Status
 from juying.text import Text
 
 _TITLE = Text("本台账中有关您的全部信息", "everything that this ledger holds on you")
@@ -33,6 +35,7 @@ _LABELS = {
     "enrolments": Text("已登记的服务", "services"),
     "reminders": Text("已发提醒", "reminders"),
     "events": Text("经办记录", "what was done"),
+    "status": Text("状态", "status"),
     "statuses": Text("状态变更", "changes of the status"),
     "claims": Text("凭证内容", "what the credential says"),
     "permit": Text("许可内容", "the permit"),
@@ -101,4 +104,10 @@ def _value(name: str, value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return escape(str(YES if value else NO))
-    return escape(str(word(name, value)))
+    return escape(str(_word(name, value)))
+
+
+def _word(name: str, value: Any) -> Text | str:
+    if name == "status":
+        return Status[value.upper()].text
+    return Reason(value).text if name == "reason" and value in set(Reason) else word(name, value)

@@ -1,5 +1,6 @@
 """Opening the database of a ledger, and its errors in our words."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ IDLE = 300.0
 PAUSE = 0.01
 
 _READING = "juying_reading"
+_DISCREET: dict[str, Any] = {"hide_parameters": True, "logging_name": "juying"}
+
+# What statements take is hidden; the rows that they give would be logged as well, card numbers and all.
+logging.getLogger("sqlalchemy.engine.Engine.juying").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 def database_url(where: str | Path) -> sa.URL:
@@ -59,13 +64,13 @@ def make_engine(url: sa.URL, *, make: bool) -> sa.Engine:
     Transactions begin at once with the right to write; those of `reading` have none. Raises `InputError`.
     """
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True, connect_args=_settings(url))
+        return sa.create_engine(url, pool_pre_ping=True, connect_args=_settings(url), **_DISCREET)
     path = Path(url.database or "")
     if not path.is_file():
         if not make:
             raise InputError("没有这个台账，请核对路径", "there is no such ledger: check the path", where=str(path))
         _make_file(path)
-    engine = sa.create_engine(url, connect_args={"timeout": PATIENCE})
+    engine = sa.create_engine(url, connect_args={"timeout": PATIENCE}, **_DISCREET)
     sa.event.listen(engine, "connect", _prepare)
     sa.event.listen(engine, "begin", _begin)
     return engine

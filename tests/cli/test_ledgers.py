@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from juying.cli import passwords
 from juying.cli.key_options import open_keys
 from juying.cli.person_view import as_html
+from juying.credential.register import Reason
+from juying.credential.status_list import Status
 from juying.crypto.key_file import Cost, KeyFile
 from juying.crypto.token import Token
 from juying.errors import JuyingError
@@ -387,6 +389,13 @@ def test_operators_log_in_and_two_erase(juying: Juying, ledger: None, monkeypatc
 
 
 def test_a_page_has_words_for_everything() -> None:
-    page = as_html({"credentials": [{"claims": {"holder_bound": True}}], "photo": None, "holder": {}})
+    statuses = [
+        {"status": "suspended", "reason": Reason.UNDER_REVIEW.value},
+        {"status": "valid", "reason": "by telephone"},
+    ]
+    claims = {"holder_bound": True, "status": {"list": 1, "index": 2}}
+    page = as_html({"credentials": [{"claims": claims, "statuses": statuses}], "photo": None, "holder": {}})
     for part in ("电子凭证 / credentials", "绑定持有人密钥 / bound to a key", "是 / yes", "无 / none"):
+        assert part in page
+    for part in (str(Status.SUSPENDED.text), str(Reason.UNDER_REVIEW.text), "by telephone", "index"):
         assert part in page

@@ -50,6 +50,8 @@ ON_SCREEN = (
         OnScreen(f"credential {command}", "out", PERMIT, "the clerk has to see whose permits these are")
         for command in ("revoke", "suspend", "resume", "status", "renew")
     ),
+    OnScreen("ledger export-person", "out", PERSON, "the option asks for all that is stored on the person"),
+    OnScreen("ledger export-person --ask", "err", PERSON, "the clerk types it himself, and sees what he types"),
     OnScreen("transit journal", "out", NUMBER, "what goes to the clearing, which pays by card number"),
     OnScreen("terminal call", "out", PERSON, "the program that called asked for what is on the card"),
 )
@@ -69,6 +71,10 @@ IN_FILE = (
     InFile("photo.jpg", PERSON, "the photo that the clerk asked for"),
     InFile("wallet/credentials.txt", CREDENTIAL, "the holder's own credentials"),
     InFile("components/*.json", {Kind.KEY}, "a component of a key, for the one who keeps it"),
+    InFile("exported.*", PERSON, "all that is stored on a person, for that person"),
+    InFile("*ledger.db*", NUMBER, "the office finds a card by its number"),
+    InFile("dump.sql", NUMBER, "the same ledger, dumped by the database"),
+    InFile("postgres.log", NUMBER, "the server names a number that is taken"),
     InFile("endpoint", {Kind.TOKEN}, "where the bridge and those who may use it meet"),
 )
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.secrets import cards, keys, services
+from tests.secrets import cards, keys, ledger, services
 from tests.secrets.stage import SCENARIOS, perform
 
-__all__ = ["cards", "keys", "services"]
+__all__ = ["cards", "keys", "ledger", "services"]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

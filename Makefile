@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PACKAGES := python3-venv python3-dev gcc libc6-dev swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl \
 	fonts-wqy-microhei fonts-babelstone-han softhsm2 postgresql
 
-.PHONY: help issue test lint bench fuzz demo-services setup clean
+.PHONY: help issue test lint bench fuzz kill demo-services setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make lint    style, types, import contracts"
 	@echo "make bench   speed, as ratios against a peer or a raw floor"
 	@echo "make fuzz    a million mutated tokens, commands and answers each"
+	@echo "make kill    500 cards on four readers while their stations are killed 200 times, on both databases"
 	@echo "make demo-services   one card on its way through hospital, bus and library, against systems on this machine"
 	@echo "make clean   remove what was built"
 
@@ -41,6 +42,9 @@ bench: setup $(VENV)/.bench
 
 fuzz: setup
 	@for target in credential commands answers; do $(BIN)/python -m tests.fuzz.$$target --count 1000000 || exit 1; done
+
+kill: setup
+	@$(BIN)/python -m tests.kill.scenario --orders 500 --kills 200
 
 demo-services: setup
 	@$(BIN)/python -m tests.peers.demo

@@ -23,6 +23,7 @@ from juying.cli import (
     library,
     medical,
     operators,
+    permits,
     profiles,
     readers,
     renewing,
@@ -70,6 +71,7 @@ app.add_typer(transit.app, name="transit")
 operators.add_to(app)
 app.add_typer(ledgers.app, name="ledger")
 app.add_typer(station.app, name="station")
+app.add_typer(permits.app, name="permit")
 app.add_typer(approvals.app, name="approval")
 app.add_typer(blanks.app, name="blank")
 app.command("worker")(worker.worker)

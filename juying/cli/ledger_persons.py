@@ -50,7 +50,7 @@ def export_person(
 
     with open_ledger(ledger, keys) as opened:
         actor = acting(opened)
-        number = person if person is not None else _found(opened, _text(find))
+        number = person if person is not None else found_person(opened, searched_text(find))
         with opened.transaction(actor) as tx:
             document = person_export.export_person(tx, number)
     _write(document, path)
@@ -147,7 +147,7 @@ def _list(opened: "OpenLedger", persons: list[int], *, as_json: bool) -> int:
     return Exit.NO if blocked else Exit.DONE
 
 
-def _text(find: Path | None) -> str:
+def searched_text(find: Path | None) -> str:
     """The name or number to search for, which is no argument because everybody can see those. Raises `InputError`."""
     if find is None:
         if not passwords.at_a_terminal():
@@ -163,7 +163,7 @@ def _text(find: Path | None) -> str:
         raise InputError("文件读不出来，须为 UTF-8", "the file cannot be read as UTF-8", where=str(find)) from None
 
 
-def _found(opened: "OpenLedger", text: str) -> int:
+def found_person(opened: "OpenLedger", text: str) -> int:
     """The one person whom the text fits. Raises `InputError` when there is none, or several."""
     from juying.ledger.people import search
 

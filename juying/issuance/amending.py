@@ -6,7 +6,7 @@ from pathlib import Path
 
 from juying.errors import InputError, RecordError
 from juying.issuance.columns import column_of
-from juying.issuance.intake import Application, rows_of
+from juying.issuance.intake import Application, Row, read_applications, rows_of
 from juying.issuance.sheet import Limits, Table, read_table
 from juying.model import Holder, WorkPermit
 
@@ -35,16 +35,32 @@ def amended(
     cells = {key: (key, value) for key, value in before.items()} | given
     headings, values = zip(*cells.values(), strict=True)
     (row,) = rows_of(Table(headings, ((1, values),)), path or Path(), today=today)
+    return _application(row)
+
+
+def only_application(path: Path, *, today: date) -> Application:
+    """The application of a sheet that has one. Raises as `amended` does."""
+    rows = read_applications(path, today=today)
+    if len(rows) != 1:
+        raise _one_row(path)
+    return _application(rows[0])
+
+
+def _application(row: Row) -> Application:
     if row.application is None:
         raise row.errors[0] if len(row.errors) == 1 else RecordError(row.errors)
     return row.application
+
+
+def _one_row(path: Path) -> InputError:
+    return InputError("只办理一个人时，表中只能有一行", "for one person the sheet has one row", where=str(path))
 
 
 def _row(path: Path) -> dict[str, tuple[str, object]]:
     """Heading and cell of each column that is filled, by the key of the column; of one we do not know, by heading."""
     table = read_table(path, Limits())
     if len(table.rows) != 1:
-        raise InputError("只办理一个人时，表中只能有一行", "for one person the sheet has one row", where=str(path))
+        raise _one_row(path)
     columns = [column_of(heading) for heading in table.headings]
     ((_, cells),) = table.rows
     return {

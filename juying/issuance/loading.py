@@ -136,14 +136,28 @@ def adopt(tx: Transaction, person: int, card: OwnCard) -> int:
 
 
 def load_onto(
-    tx: Transaction, person: int, card: OwnCard, permit: WorkPermit | None = None, kind: Kind | None = None
+    tx: Transaction,
+    person: int,
+    card: OwnCard,
+    holder: Holder | None = None,
+    permit: WorkPermit | None = None,
+    *,
+    photo: bytes | None = None,
+    kind: Kind | None = None,
 ) -> Applied:
     """Have the permit of a person loaded onto the person's own card, when it is inserted at a station.
 
     ``permit`` is a first one, for somebody who has none yet; its kind follows from it unless given. Raises `InputError`
-    as `adopt` and `apply_application` do.
+    as `adopt` and `apply_application` do, and when the person has a permit that says something else.
     """
     adopt(tx, person, card)
-    if load_standing(tx.db, tx.vault, person).permit is None and permit is not None:
-        return apply_application(tx, kind or kind_of(None, permit) or Kind.FIRST_ABROAD, person, permit=permit)
+    present = load_standing(tx.db, tx.vault, person).permit
+    if present is None and permit is not None:
+        kind = kind or kind_of(None, permit) or Kind.FIRST_ABROAD
+        return apply_application(tx, kind, person, holder, permit, photo=photo)
+    if permit not in (None, present):
+        raise InputError(
+            "台账中此人的许可与申请不同，未作任何改动；请先办理变更或延期",
+            "in the ledger the permit of this person is another; nothing was changed: change or extend it first",
+        )
     return apply_application(tx, Kind.LOADING, person)

@@ -55,7 +55,7 @@ def read(card: VirtualCard, holder: Holder, today: date = TODAY) -> OwnCard:
 def load(desk: Desk, person: int, card: VirtualCard, permit: WorkPermit | None = None, **holder: object) -> Applied:
     own = read(card, people.holder(**holder))
     with desk.ledger.transaction(desk.ledger.local) as tx:
-        return load_onto(tx, person, own, permit)
+        return load_onto(tx, person, own, permit=permit)
 
 
 def test_a_first_permit_is_loaded_onto_the_card_of_an_agency(desk: Desk) -> None:
@@ -143,6 +143,14 @@ def test_without_a_permit_nothing_is_loaded_and_nothing_entered(desk: Desk) -> N
     card = card_of(desk, people.holder())
     with pytest.raises(InputError, match="no valid permit"):
         load(desk, anna, card)
+    assert desk.dossier(anna).cards == ()
+
+
+def test_a_permit_is_not_changed_by_the_way(desk: Desk) -> None:
+    anna = desk.person()
+    desk.apply(Kind.FIRST_ABROAD, anna, permit=permit())
+    with pytest.raises(InputError, match="change or extend it first"):
+        load(desk, anna, card_of(desk, people.holder()), permit(position="院长"))
     assert desk.dossier(anna).cards == ()
 
 

@@ -263,3 +263,4 @@ def _report(manifest: "Manifest", path: Path, done: Text, *, as_json: bool) -> N
 
 ledger_persons.add_to(app)
 app.command("verify")(ledger_verify.verify)
+app.command("verify")(ledger_verify.verify)

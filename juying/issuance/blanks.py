@@ -19,11 +19,11 @@ from juying.crypto.keys import DemonstrationKeys
 from juying.errors import CardError, InputError
 from juying.text import Text
 
-CARD_FILE = "card.vcard"
+CARD_FILE, SPOILED = "card.vcard", "spoiled"
 
 
 class Blanks(Protocol):
-    """A supply of cards; a row that a card fails is tried with ``attempts`` cards in all.
+    """A supply of cards; an order that a card fails is tried with ``attempts`` cards in all.
 
     ``access`` is what can be shown to these cards, None for what `SscCard` takes by itself.
     """
@@ -32,11 +32,20 @@ class Blanks(Protocol):
     access: Access | None
 
     def card(self, folder: Path) -> AbstractContextManager[Transport]:
-        """The card for the application whose results go to ``folder``: a new one, or the one begun earlier."""
+        """The card for the order whose results go to ``folder``: a new one, or the one begun earlier."""
+
+    def at_hand(self, folder: Path) -> bool | None:
+        """Whether the card for this order is here already; None when nobody knows before it is put in."""
+
+    def keep(self) -> None:
+        """What was written to the card at work must outlive us from now on."""
+
+    def set_aside(self) -> None:
+        """The card at work is spoiled: the next one for its order is another."""
 
 
 class VirtualBlanks:
-    """Virtual cards, each kept as ``card.vcard`` in its folder."""
+    """Virtual cards, each kept as ``card.vcard`` in its folder; spoiled ones go into the folder ``spoiled`` beside."""
 
     attempts = 1
 
@@ -48,6 +57,9 @@ class VirtualBlanks:
         self.profile = profile
         self.region = region
         self.access = access
+        self._card: VirtualCard | None = None
+        self._path = Path()
+        self._saved = 0
 
     @contextmanager
     def card(self, folder: Path) -> Iterator[Transport]:
@@ -56,17 +68,45 @@ class VirtualBlanks:
         Raises `CardError` when the image cannot be read or written, because then it is the card that failed, and
         `KeyUseError` when a new card cannot get the keys.
         """
-        path = folder / CARD_FILE
+        self._path = folder / CARD_FILE
         with _as_card_error():
-            card = load_card(path) if path.exists() else self._blank()
-        before = card.memory.changes
+            card = load_card(self._path) if self._path.exists() else self._blank()
+        self._card, self._saved = card, card.memory.changes
         try:
-            with LocalTransport(card, name=str(path)) as transport:
+            with LocalTransport(card, name=f"{folder.name}/{CARD_FILE}") as transport:
                 yield transport
         finally:
-            if card.memory.changes != before:
-                with _as_card_error():
-                    save_card(card, path)
+            self.keep()
+            self._card = None
+
+    def at_hand(self, folder: Path) -> bool:
+        """Whether the folder has an image."""
+        return (folder / CARD_FILE).exists()
+
+    def keep(self) -> None:
+        """Save the card, unless nothing has changed since it was saved. Raises `CardError`."""
+        if self._card is not None and self._card.memory.changes != self._saved:
+            with _as_card_error():
+                save_card(self._card, self._path)
+            self._saved = self._card.memory.changes
+
+    def set_aside(self) -> None:
+        """Move the image, and have it saved in its new place. Raises `CardError`."""
+        if self._card is None:
+            return
+        folder = self._path.parent
+        aside = folder.parent / SPOILED / f"{folder.name}-{self._card.memory.historical[-4:].hex()}.vcard"
+        try:
+            aside.parent.mkdir(mode=0o700, exist_ok=True)
+            if self._path.exists():
+                self._path.replace(aside)
+        except OSError as error:
+            raise CardError(
+                f"虚拟卡文件不能移动（{error.strerror}）",
+                f"the virtual card cannot be moved ({error.strerror})",
+                where=str(aside),
+            ) from None
+        self._path = aside
 
     def _blank(self) -> VirtualCard:
         card = VirtualCard.blank(self.profile, region=self.region)
@@ -119,6 +159,15 @@ class ReaderBlanks:
         self._used = True
         with open_card(self.reader) as transport:
             yield transport
+
+    def at_hand(self, folder: Path) -> None:
+        """Nobody knows."""
+
+    def keep(self) -> None:
+        """A card keeps what was written by itself."""
+
+    def set_aside(self) -> None:
+        """The clerk does that."""
 
     def _wait(self, *, present: bool) -> None:
         while self._present is not present:

@@ -1,6 +1,7 @@
 """``juying lot report``, ``hand-over`` and ``delivered``, from a lot in a ledger to the files on the desk."""
 
 import csv
+import re
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from juying.ledger.ledger import Ledger
 from juying.ledger.operators import Operators
 from juying.ledger.states import CardState, OrderState, Role
 from tests.cli.conftest import Juying
+from tests.cli.desk import ROOT
 from tests.issuance.lots import FACTORY, INSTITUTE, LOT, Clock, Desk, card_number
 from tests.people import trusted
 
@@ -208,3 +210,21 @@ def test_with_the_offices_own_key(juying: Juying, desk: Desk) -> None:
     assert "issuer of the tests" in verified.out
     assert "演示" not in verified.err
     assert juying("lot", "delivered", 1).err == ""
+
+
+def test_the_documented_commands(juying: Juying, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What docs/handover.md shows, in its order, and that it shows what is printed."""
+    desk.import_lot(6, [INSTITUTE, FACTORY], name="2026-12-01", first=20)
+    desk.make(4)
+    document = (ROOT / "docs" / "handover.md").read_text("utf-8")
+    commands = re.findall(r"^\$ juying (.*)$", document, re.MULTILINE)
+    assert len(commands) == 4
+    for command in sorted(commands, key=lambda command: "delivered" in command):
+        arguments = command.replace("000000003", card_number(23)).split()
+        done = juying(*arguments)
+        assert done.status == 0, command
+        shown = document.partition(f"$ juying {command}\n")[2].partition("```")[0]
+        titles = [re.split(r"\s{2,}", line)[0] for line in done.out.splitlines()]
+        assert [line for line in titles if line and not line[0].isdigit() and line not in shown] in (
+            [], ["读卡器中没有卡，或卡已被取出"],
+        )  # fmt: skip

@@ -22,7 +22,9 @@ from juying.issuance.handover import Delivered, Made, Making, deliver, is_curren
 from juying.issuance.handover_pdf import HandoverList, ListedCard, draw_list
 from juying.issuance.handover_signature import MEDIA_TYPE, sign_list, verify_list
 from juying.ledger import schema
+from juying.ledger.approvals import give
 from juying.ledger.ledger import Actor, Ledger
+from juying.ledger.operators import Operators
 from juying.ledger.states import CardState, OrderState, Role
 from juying.ledger.verify import Head, verify_chain
 from juying.text import Text
@@ -625,3 +627,26 @@ def test_a_demonstration_key_makes_specimens(office: Office) -> None:
     office.make()
     (made,) = office.make_lists()
     assert "SPECIMEN" in text(made)
+
+
+def test_the_key_is_used_with_the_approval_of_the_lot(office: Office) -> None:
+    """Where operators are registered, lists need what making the cards of the lot needs: a second person, once."""
+    office.import_lot(2, [INSTITUTE, FACTORY])
+    office.make(2)
+    operators, people = Operators(office.ledger), {}
+    for name, roles in (("chief", [Role.SUPERVISOR]), ("maker", [Role.ISSUING]), ("clerk", [Role.INTAKE])):
+        chief = people.get("chief", office.actor)
+        people[name] = operators.add(chief, name, roles, "correct horse battery staple").actor()
+
+    def lists_of(name: str) -> list[Made]:
+        return make_lists(office.ledger, people[name], LOT, office.folder, signer=office.signer, trust=office.trust)
+
+    with pytest.raises(InputError, match="lacks the role"):
+        lists_of("clerk")
+    with pytest.raises(InputError, match="second person"):
+        lists_of("maker")
+    with office.ledger.transaction(people["chief"]) as tx:
+        give(tx, 1)
+    assert [made.number for made in lists_of("maker")] == [1, 2]
+    assert [made.making for made in lists_of("maker")] == [Making.AGAIN] * 2
+    assert deliver(office.ledger, people["clerk"], 1).delivered == 1

@@ -19,7 +19,7 @@ from juying.errors import InputError
 from juying.ledger import schema
 from juying.ledger.ledger import Transaction
 from juying.ledger.people import chunks, load_permit
-from juying.ledger.places import storable
+from juying.ledger.places import put, storable
 from juying.ledger.register import confirm_in, set_in
 from juying.ledger.states import CredentialState, require
 from juying.ledger.vault import Vault
@@ -93,7 +93,7 @@ def store_many(tx: Transaction, credentials: Sequence[Signed]) -> Sequence[int]:
         details = {"tier": signed.tier.name.lower(), **entry}
         tx.note("credential-signed", details, credential=number, permit=signed.permit, person=signed.person)
     if rows:
-        tx.db.execute(sa.insert(_table), rows)
+        put(tx, _table, rows)
     return ids
 
 

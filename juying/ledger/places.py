@@ -1,8 +1,9 @@
 """Drawing places in status lists at random, and the decoys among them."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,6 +11,7 @@ from juying.credential.claims import StatusReference
 from juying.credential.status_list import MAX_ENTRIES, Status
 from juying.errors import InputError
 from juying.ledger import schema
+from juying.ledger.bulk import insert_many
 from juying.ledger.ledger import Transaction
 from juying.ledger.people import chunks
 
@@ -19,7 +21,7 @@ LEAST_CAPACITY = 64
 
 _TOO_LARGE = 1 << 31  # for a column
 _RESERVE = 16  # one of so many places is never given to a credential, one of twice as many may become a decoy
-_MANY = 100  # from so many draws on it pays to read all taken places first
+_MANY = 100  # more places than this are drawn and stored in other ways, which cost more to begin with
 _FIRST_DECOYS = 1000  # one of so many places at most is a revoked decoy when a list begins
 
 _lists, _entries = schema.status_lists, schema.status_entries
@@ -106,7 +108,15 @@ def insert(
         replaced = (old.list_number, old.index) if old and storable(old) else (None, None)
         row = {"list": number, "place": place, "status": int(status), "decoy": decoy, "subject_key": key}
         rows.append({**row, "replaces_list": replaced[0], "replaces_place": replaced[1]})
-    tx.db.execute(sa.insert(_entries), rows)
+    put(tx, _entries, rows)
+
+
+def put(tx: Transaction, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, many of them in the fastest way."""
+    if len(rows) > _MANY:
+        insert_many(tx.db, sa.insert(table), rows)
+    else:
+        tx.db.execute(sa.insert(table), rows)
 
 
 def stir(tx: Transaction, number: int, status: Status, count: int, below: Callable[[int], int]) -> None:

@@ -24,7 +24,7 @@ from juying.errors import InputError
 from juying.ledger import schema
 from juying.ledger.ledger import Actor, Ledger, Transaction
 from juying.ledger.people import chunks, permit_key
-from juying.ledger.places import DRAWING, Drawing, draw, hold, insert, open_list, stir, storable
+from juying.ledger.places import DRAWING, Drawing, draw, hold, insert, open_list, put, stir, storable
 from juying.ledger.states import CredentialState
 from juying.ledger.vault import Vault
 
@@ -277,7 +277,7 @@ class LedgerRegister:
 
 def _insert_changes(tx: Transaction, number: int, places: Iterable[int], status: Status, reason: Reason) -> None:
     same = {"list": number, "at": tx.now, "status": int(status), "reason": reason.value}
-    tx.db.execute(sa.insert(_changes), [{**same, "place": place} for place in places])
+    put(tx, _changes, [{**same, "place": place} for place in places])
 
 
 def _change(

@@ -290,7 +290,7 @@ orders = sa.Table(
     sa.UniqueConstraint("lot_id", "position"),
     sa.Index("ix_orders_lot_state", "lot_id", "state", "position"),
     sa.Index("ix_orders_person", "person_id"),
-    _some("ix_orders_to_claim", "lot_id", "position", where="kind = 'new' AND state = 'planned'"),
+    _some("ix_orders_to_claim", "lot_id", "position", "id", where="kind = 'new' AND state = 'planned'"),
 )
 
 credentials = sa.Table(

@@ -91,6 +91,6 @@ def _face(reading: "Reading", code: str | None, photo: Path | None, trust: "Trus
 
 
 def _make_folder(folder: Path) -> None:
-    from juying.issuance.run import make_folder
+    from juying.issuance.card_folder import make_folder
 
     make_folder(folder)

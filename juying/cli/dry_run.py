@@ -1,34 +1,49 @@
 """``juying issue --dry-run``: what would be written to blank cards. Nothing is stored anywhere."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from juying.cli.output import Exit, console, print_json
 from juying.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from juying.card.permit_seal import PermitSeal
     from juying.codec.spec import Profile
+    from juying.issuance.card_numbers import CardNumbers
     from juying.issuance.intake import Row
+    from juying.issuance.lots import Finding
     from juying.issuance.office import Office
-    from juying.issuance.run import Numbers
+    from juying.ledger.ledger import Ledger
 
 
 def show_commands(
-    office: "Office", rows: "Sequence[Row]", profile: "Profile", out: Path, prefix: str, *, as_json: bool
+    office: "Office",
+    ledger: "Ledger | None",
+    rows: "Sequence[Row]",
+    profile: "Profile",
+    prefix: str,
+    *,
+    as_json: bool,
 ) -> int:
-    """List the commands for each row, and what is wrong with it.
+    """List the commands that would make a new card for each row, and what is wrong with it.
 
-    A sealed permit is sealed for a blank virtual card; on every card it looks different.
+    ``ledger`` knows the card numbers of earlier runs. A sealed permit is sealed for a blank virtual card; on every card
+    it looks different.
     """
-    from juying.issuance.run import Numbers
+    from juying.issuance.card_numbers import CardNumbers, taken_numbers
+    from juying.issuance.lots import preview
 
     office.check_key()
-    numbers = Numbers(out, rows, prefix)
+    taken = [row.application.card_number for row in rows if row.application and row.application.card_number]
+    findings = {}
+    if ledger is not None:
+        findings = {found.row: found for found in preview(ledger, rows).findings}
+        with ledger.reading() as db:
+            taken += taken_numbers(db, prefix)
+    numbers = CardNumbers(taken, prefix)
     seal = _seal(profile, office.region)
-    documents = [_plan_row(office, row, numbers, profile, seal) for row in rows]
+    documents = [_plan_row(office, row, findings, numbers, profile, seal) for row in rows]
     if as_json:
         print_json({"profile": profile.name, "rows": documents})
     else:
@@ -50,16 +65,23 @@ def _seal(profile: "Profile", region: str) -> "PermitSeal | None":
 
 
 def _plan_row(
-    office: "Office", row: "Row", numbers: "Numbers", profile: "Profile", seal: "PermitSeal | None"
+    office: "Office",
+    row: "Row",
+    findings: "Mapping[int, Finding]",
+    numbers: "CardNumbers",
+    profile: "Profile",
+    seal: "PermitSeal | None",
 ) -> dict[str, Any]:
     from juying.card.writer import NEVER_WRITTEN, plan
     from juying.issuance.office import card_contents, portrait, sign_permit
 
     document: dict[str, Any] = {"row": row.number, "card_number": "", "errors": [], "notes": [], "commands": []}
-    if row.application is None:
-        return {**document, "errors": [str(error) for error in row.errors]}
+    found = findings.get(row.number)
+    problems = found.problems if found is not None else row.errors
+    if row.application is None or problems:
+        return {**document, "errors": [str(error) for error in problems]}
     try:
-        number = numbers.of(row.application)
+        number = row.application.card_number or (found.card_number if found is not None else "") or numbers.allot()
         photo = portrait(row.application)
         credentials = sign_permit(office, row.application)
         contents = card_contents(office, row.application, number, credentials, photo=photo)

@@ -3,17 +3,17 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from juying.cli.key_options import SigningKey, signer_from
-from juying.cli.ledger_options import LEDGER, Ledger, acting, open_ledger
+from juying.cli.ledger_options import LEDGER, acting, open_ledger
 from juying.cli.options import AskPin, Json, KeyStore, PinFile, load_trust, open_access
 from juying.cli.output import DEMONSTRATION, Exit, console, print_json, tell
 from juying.errors import InputError
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from juying.codec.spec import Profile
     from juying.crypto.signing import Signer
     from juying.issuance.blanks import Blanks
-    from juying.issuance.intake import Row
     from juying.issuance.office import Office
+    from juying.issuance.production import Progress
     from juying.issuance.report import RowResult
-    from juying.issuance.run import Progress
-    from juying.ledger.register import LedgerRegister
+    from juying.ledger.ledger import Ledger as OpenLedger
+
+LEDGER_FILE = "ledger.db"
+"""The ledger that a run makes in its folder, unless another one is named."""
 
 
 def issue(
@@ -63,7 +65,23 @@ def issue(
         Path | None,
         typer.Option("--trust", metavar="PATH", help="含此密钥的信任列表或信任库 / trust list or store with the key"),
     ] = None,
-    ledger: Ledger = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            "--ledger",
+            metavar="FILE|URL",
+            help="台账，默认 JUYING_LEDGER，否则结果目录中的 ledger.db / the ledger; default: JUYING_LEDGER, else "
+            "ledger.db in the folder for the results",
+        ),
+    ] = None,
+    lot: Annotated[
+        str | None,
+        typer.Option(
+            "--lot",
+            metavar="NAME",
+            help="批次名称，默认文件名加日期 / name of the lot; default: the file's and the date",
+        ),
+    ] = None,
     keys: KeyStore = None,
     signing_key: SigningKey = None,
     pin_file: PinFile = None,
@@ -76,6 +94,7 @@ def issue(
     """签发：申请表变成卡片和二维码凭证 / issue a sheet of applications: cards and QR credentials."""
     from juying.codec.profile import load_profile
     from juying.issuance.intake import read_applications
+    from juying.issuance.run import issue_rows
 
     layout = load_profile(profile)
     rows = read_applications(applications, today=datetime.now().astimezone().date())
@@ -84,12 +103,22 @@ def issue(
         if dry_run:
             from juying.cli.dry_run import show_commands
 
-            return show_commands(office, rows, layout, out, prefix, as_json=json)
+            with _existing(ledger, keys, out) as opened:
+                return show_commands(office, opened, rows, layout, prefix, as_json=json)
         with (
-            _register(ledger, keys, region) as opened,
             _blanks(layout, region, reader, keys, pin_file, ask_pin) as blanks,
+            _opened(office, ledger, keys, out) as opened,
         ):
-            return _issue(replace(office, register=opened), rows, out, blanks, prefix, as_json=json)
+            run = partial(
+                issue_rows, opened, acting(opened), office, rows, out, blanks, profile=layout, prefix=prefix,
+                name=lot or default_name(applications), source=applications.name, failed=_tell_failure,
+            )  # fmt: skip
+            return _issue(run, len(rows), out, office, as_json=json)
+
+
+def default_name(sheet: Path) -> str:
+    """The name of the lot that a sheet becomes, unless another one is given."""
+    return f"{sheet.stem[:80]} {datetime.now().astimezone():%Y-%m-%d}"
 
 
 @contextmanager
@@ -110,15 +139,31 @@ def _signer(key: Path | None, keys: str | None, name: str | None) -> "Iterator[S
 
 
 @contextmanager
-def _register(where: str | None, keys: str | None, region: str) -> "Iterator[LedgerRegister | None]":
-    """The register in the ledger that is named, made if there is none yet; None when none is named."""
-    if where is None and LEDGER not in os.environ:
+def _opened(office: "Office", where: str | None, keys: str | None, out: Path) -> "Iterator[OpenLedger]":
+    """The ledger of this run, made if there is none yet."""
+    from juying.issuance.card_folder import make_folder
+
+    office.check_key()
+    make_folder(out)
+    with open_ledger(where, keys, default=out / LEDGER_FILE, make=True, region=office.region) as opened:
+        if opened.region != office.region:
+            raise InputError(
+                f"台账属于城市 {opened.region}；请加 --region {opened.region}，或另用台账",
+                f"the ledger belongs to city {opened.region}: add --region {opened.region}, or use another ledger",
+                where=opened.where,
+            )
+        yield opened
+
+
+@contextmanager
+def _existing(where: str | None, keys: str | None, out: Path) -> "Iterator[OpenLedger | None]":
+    """The ledger of an earlier run; None when none is named and there is none in ``out``."""
+    default = out / LEDGER_FILE
+    if where is None and LEDGER not in os.environ and not default.exists():
         yield None
         return
-    from juying.ledger.register import LedgerRegister
-
-    with open_ledger(where, keys, make=True, region=region) as ledger:
-        yield LedgerRegister(ledger, acting(ledger))
+    with open_ledger(where, keys, default=default) as opened:
+        yield opened
 
 
 def _office(
@@ -153,12 +198,12 @@ def _blanks(
         yield ReaderBlanks(find_reader(reader), tell, access=access)
 
 
-def _issue(office: "Office", rows: "list[Row]", out: Path, blanks: "Blanks", prefix: str, *, as_json: bool) -> int:
-    from juying.issuance.run import REPORT, issue_rows
+def _issue(run: "Callable[..., Iterator[RowResult]]", total: int, out: Path, office: "Office", *, as_json: bool) -> int:
+    from juying.issuance.run import REPORT
 
     results = []
-    with _progress(len(rows)) as (step, writing):
-        for result in issue_rows(office, rows, out, blanks, prefix=prefix, progress=writing, failed=_tell_failure):
+    with _progress(total) as (step, writing):
+        for result in run(progress=writing):
             results.append(result)
             step(result)
     good = sum(result.outcome.good for result in results)

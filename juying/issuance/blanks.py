@@ -17,9 +17,15 @@ from juying.card.virtual.transport import LocalTransport
 from juying.codec.spec import Profile
 from juying.crypto.keys import DemonstrationKeys
 from juying.errors import CardError, InputError
+from juying.ledger.orders import LONGEST_READER
 from juying.text import Text
 
 CARD_FILE, SPOILED = "card.vcard", "spoiled"
+
+
+def place(folder: Path) -> str:
+    """What the ledger calls the reader of the virtual card in a folder: as much of its path as there is room for."""
+    return str((folder / CARD_FILE).resolve())[-LONGEST_READER:]
 
 
 class Blanks(Protocol):
@@ -73,7 +79,7 @@ class VirtualBlanks:
             card = load_card(self._path) if self._path.exists() else self._blank()
         self._card, self._saved = card, card.memory.changes
         try:
-            with LocalTransport(card, name=f"{folder.name}/{CARD_FILE}") as transport:
+            with LocalTransport(card, name=place(folder)) as transport:
                 yield transport
         finally:
             self.keep()

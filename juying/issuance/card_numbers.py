@@ -53,6 +53,16 @@ class CardNumbers:
             yield card_number(f"{prefix}{serial:0{digits}}")
 
 
+def taken_numbers(db: sa.Connection, prefix: str) -> list[str]:
+    """The numbers with this prefix that cards and orders have, or ever had."""
+    columns = (_orders.c.card_number, _cards.c.number)
+    return [
+        number
+        for column in columns
+        for number in db.execute(sa.select(column).where(column.startswith(prefix, autoescape=True))).scalars()
+    ]
+
+
 def free_numbers(tx: Transaction, count: int, prefix: str = PREFIX, *, asked: Iterable[str] = ()) -> list[str]:
     """Up to ``count`` card numbers that no card has, had or will have, and that are not ``asked`` for either.
 
@@ -60,14 +70,7 @@ def free_numbers(tx: Transaction, count: int, prefix: str = PREFIX, *, asked: It
     wrong prefix.
     """
     hold(tx, "card numbers")
-    numbers = CardNumbers(
-        [
-            *asked,
-            *tx.db.execute(sa.select(_orders.c.card_number).where(_orders.c.card_number.startswith(prefix))).scalars(),
-            *tx.db.execute(sa.select(_cards.c.number).where(_cards.c.number.startswith(prefix))).scalars(),
-        ],
-        prefix,
-    )
+    numbers = CardNumbers([*asked, *taken_numbers(tx.db, prefix)], prefix)
     erased = set(tx.db.execute(sa.select(_cards.c.number_key).where(_cards.c.number.is_(None))).scalars())
     found: list[str] = []
     with suppress(InputError):

@@ -1,289 +1,324 @@
-"""Issue a whole sheet of applications into a folder.
+"""Issue a whole sheet of applications: a lot on the ledger, whose cards are made here one after the other.
 
-Below the folder each card number has a folder of its own with
-
-=========================  ==========================================================================
-``card.vcard``             the card, when it is a virtual one
-``credential.txt``         the full credential as text (``JY1:…``)
-``credential.png``         its QR picture for screens (level L)
-``credential-paper.png``   its QR picture for paper (level M)
-``minimal.txt``            the minimal credential, for gates and shops
-``minimal.png``            its QR picture for screens
-=========================  ==========================================================================
-
-and ``report.csv`` says what became of each row. Running the same command again keeps what is right and finishes
-what is not.
+What becomes of each card lies in a folder of its own, named after the card number (`juying.issuance.card_folder`), and
+``report.csv`` says what became of each row. Running the same command again keeps what is right and finishes what is
+not: the ledger knows how far each order is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
+from typing import Self
 
-from juying.card.ssc import SscCard
-from juying.card.status import tries_left
-from juying.card.writer import Plan
-from juying.codec.qr import Medium
-from juying.codec.rules import PIN
-from juying.credential.claims import Claims
-from juying.credential.issue import Credentials, from_text, to_text, unverified_claims
-from juying.credential.picture import save_picture
-from juying.credential.verify import verify
-from juying.errors import (
-    AccessRefused,
-    CardError,
-    DecodeError,
-    InputError,
-    KeyUseError,
-    ReaderUnavailable,
-    ServiceUnavailable,
-)
-from juying.files import write_atomically
-from juying.issuance.blanks import Blanks
-from juying.issuance.card_numbers import PREFIX, CardNumbers
+import sqlalchemy as sa
+
+from juying.card.contents import CardContents
+from juying.codec.spec import Profile
+from juying.credential.claims import Tier
+from juying.errors import CardError, CardRefused, InputError, JuyingError, ReaderUnavailable, ServiceUnavailable
+from juying.issuance.blanks import CARD_FILE, Blanks, place
+from juying.issuance.card_folder import keep_credentials, make_folder, remove_credentials
+from juying.issuance.card_numbers import PREFIX
+from juying.issuance.compare import Agreement, compare_card
 from juying.issuance.intake import Application, Row
 from juying.issuance.lock import locked
-from juying.issuance.office import Office, confirm, issue_card, portrait, sign_permit
+from juying.issuance.lot_import import BOX_SIZE, import_rows
+from juying.issuance.lot_listing import close_if_done
+from juying.issuance.lots import Finding, Status
+from juying.issuance.office import Office, check_signable, draft
+from juying.issuance.production import Outcome as Made
+from juying.issuance.production import Produced, Production, Progress
 from juying.issuance.report import Outcome, RowResult, report_file
+from juying.ledger import credentials, orders, schema
+from juying.ledger.approvals import allow_key
+from juying.ledger.ledger import Actor, Ledger
+from juying.ledger.order_records import find_open
+from juying.ledger.states import LIVE_CARDS, OPEN_ORDERS, CardState, OrderKind, OrderState
+from juying.model import CardIdentity
+from juying.model.card import years_later
+from juying.text import Text
 
-FULL, MINIMAL = "credential", "minimal"
 REPORT = "report.csv"
 
-Progress = Callable[[int, int], None]
-Failed = Callable[[CardError], None]
+Failed = Callable[[JuyingError], None]
+
+_orders, _cards = schema.orders, schema.cards
 
 
 def issue_rows(
+    ledger: Ledger,
+    actor: Actor,
     office: Office,
     rows: Sequence[Row],
     out: Path,
     blanks: Blanks,
     *,
+    name: str,
+    profile: Profile,
+    source: str = "",
+    box_size: int = BOX_SIZE,
     prefix: str = PREFIX,
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> Iterator[RowResult]:
-    """Issue each row in turn and yield what became of it, which then stands in the report too.
+    """Import ``rows`` as a lot called ``name``, make its cards, and yield what became of each row, in their order.
 
-    ``prefix`` begins the card numbers given to rows without one; ``progress`` hears of the writes to each card, and
-    ``failed`` of a card that failed when another may be tried for the same row.
+    Each result stands in the report when it is yielded. ``profile`` is that of the cards, ``prefix`` begins the card
+    numbers given to rows without one; ``progress`` hears of the writes to each card, and ``failed`` of a card that
+    failed when another may be tried for the same order.
 
     A wrong row, a refused or a failing card ends that row only. Raises `KeyUseError` before anything is touched when
-    the key may not sign now, `InputError` when another run is at work in ``out`` or a file cannot be written there,
-    and `ServiceUnavailable` or `ReaderUnavailable` when there is nothing left to write cards with; `KeyUseError` also
-    when a card does not accept one of the card keys. What was done until then is kept: run it again.
+    the key may not sign now, `InputError` when another run is at work in ``out``, the lot is another one or a file
+    cannot be written, and `ServiceUnavailable`, `ReaderUnavailable` or `LedgerUnavailable` when there is nothing left
+    to work with; `KeyUseError` also when a card does not accept one of the card keys. What was done until then is kept:
+    run it again.
     """
     office.check_key()
     make_folder(out)
     with locked(out):
-        numbers = Numbers(out, rows, prefix)
+        imported = import_rows(
+            ledger, actor, rows, name, profile=profile.name, source=source, box_size=box_size, prefix=prefix,
+            check=lambda application: check_fits(office, profile, application),
+        )  # fmt: skip
+        run = _Run(ledger, actor, office, out, blanks, progress, failed)
         with report_file(out / REPORT) as report:
-            for row in rows:
-                result = _issue(office, row, numbers, out, blanks, progress, failed)
+            for found in imported.preview.findings:
+                result = run.row(found)
                 report.add(result)
                 yield result
+        run.close_lots()
 
 
-class Numbers:
-    """Which card number each application has: the one it asks for, the one of an earlier run, or a new one."""
-
-    def __init__(self, out: Path, rows: Sequence[Row], prefix: str) -> None:
-        """Look through the folders of earlier runs below ``out``. Raises `InputError` for a wrong ``prefix``."""
-        self._claims: dict[str, Claims] = {}
-        self._by_permit: dict[str, str] = {}
-        with _file_errors(out):
-            folders = sorted(filter(_in_use, out.iterdir())) if out.is_dir() else []
-        for folder in folders:
-            claims = _claims(folder)
-            if claims is not None:
-                self._claims[folder.name] = claims
-                self._by_permit[claims.permit_number] = folder.name
-        asked = (row.application.card_number for row in rows if row.application and row.application.card_number)
-        self._new = CardNumbers([*(folder.name for folder in folders), *asked], prefix)
-
-    def of(self, application: Application) -> str:
-        """The card number, 9 characters.
-
-        Raises `InputError` when the applicant asks for another number than the one of an earlier run, or for the one
-        of another applicant.
-        """
-        asked, earlier = application.card_number, self._by_permit.get(application.permit.number)
-        if earlier is not None and asked not in (None, earlier):
-            raise InputError(
-                f"该许可证已发过卡号为 {earlier} 的卡，不再另发",
-                f"this permit has the card with number {earlier} already: no second one is issued",
-            )
-        if asked is not None and earlier is None and asked in self._claims:
-            self._check_same_person(application, self._claims[asked])
-        return asked or earlier or self._new.allot()
-
-    @staticmethod
-    def _check_same_person(application: Application, claims: Claims) -> None:
-        """A card may get a new permit, but not a new holder."""
-        holder = application.holder
-        if (holder.name, holder.nationality, holder.birth_date) != (claims.name, claims.nationality, claims.birth_date):
-            raise InputError(
-                "此卡号已发给另一位申请人",
-                "this card number was issued to another applicant",
-                where=application.card_number or "",
-            )
+def check_fits(office: Office, profile: Profile, application: Application) -> None:
+    """Raise `InputError` for an application that ``office`` cannot sign, or that no card of ``profile`` can hold."""
+    for tier in Tier:
+        check_signable(office, draft(office, application, tier).claims)
+    day = application.issued_on or office.clock().astimezone().date()
+    identity = CardIdentity(
+        number=application.card_number or _ANY_NUMBER, issued_on=day, expires_on=years_later(day),
+        institution=office.institution,
+    )  # fmt: skip
+    CardContents.of(application.holder, application.permit, identity).encode(profile)
 
 
-def _issue(
-    office: Office,
-    row: Row,
-    numbers: Numbers,
-    out: Path,
-    blanks: Blanks,
-    progress: Progress | None,
-    failed: Failed | None,
-) -> RowResult:
-    application = row.application
-    if application is None:
-        return RowResult(row.number, Outcome.INVALID, error="; ".join(str(error) for error in row.errors))
-    try:
-        number = numbers.of(application)
-        previous = _credentials(out / number)
-        photo = portrait(application)
-        credentials = sign_permit(office, application, previous)
-    except InputError as error:
-        return RowResult(row.number, Outcome.INVALID, application.card_number or "", str(error))
-    folder = out / number
-    # The signed texts are on the disk before a card is touched: they tell the next run which card number this
-    # permit has, and keep the record on a half-written card the same.
-    _keep(folder, credentials, changed=credentials != previous)
-    confirm(office, credentials)
-    try:
-        plan = _write(office, application, credentials, photo, folder, blanks, progress, failed)
-    except (ServiceUnavailable, ReaderUnavailable):
-        raise
-    except CardError as error:
-        _stop_at_wrong_keys(error)
-        return RowResult(row.number, Outcome.FAILED, number, str(error))
-    except InputError as error:
-        return RowResult(row.number, Outcome.INVALID, number, str(error))
-    drawn = _draw(office, credentials, folder)
-    outcome = Outcome.ISSUED if plan.writes or drawn or credentials != previous else Outcome.UNCHANGED
-    notes = (*application.holder.notes, *application.permit.notes, *plan.notes)
-    return RowResult(row.number, outcome, number, notes=notes)
+_ANY_NUMBER = "JY0000010"
 
 
-def _stop_at_wrong_keys(error: CardError) -> None:
-    """Raise `KeyUseError` when a card did not accept one of our keys: it would cost every further card a try."""
-    if isinstance(error, AccessRefused) and tries_left(error.sw) is not None and error.missing != (PIN,):
-        raise KeyUseError(
-            f"{error.text.zh}；为免锁卡，已停止签发：请核对密钥库",
-            f"{error.text.en}; issuing has stopped so that no card gets locked: check the key store",
-            where=error.where,
-        ) from error
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """An order as it stands; the numbers are ids. ``permit`` is that of the card where there is one."""
+
+    id: int
+    kind: OrderKind
+    state: OrderState
+    lot: int | None
+    number: str = field(repr=False)
+    permit: int | None
+    card_state: CardState | None
+    reader: str
+    note: str
+    due_on: date | None
+
+    @classmethod
+    def load(cls, db: sa.Connection, order: int) -> Self:
+        """Look an order up."""
+        query = (
+            sa.select(_orders, _cards.c.number, _cards.c.state.label("card_state"), _cards.c.permit_id.label("on_card"))
+            .select_from(_orders.outerjoin(_cards, _cards.c.id == _orders.c.card_id))
+            .where(_orders.c.id == order)
+        )
+        row = db.execute(query).one()
+        return cls(
+            row.id, OrderKind(row.kind), OrderState(row.state), row.lot_id, row.number or row.card_number or "",
+            row.on_card, CardState(row.card_state) if row.card_state else None, row.reader or "", row.note, row.due_on,
+        )  # fmt: skip
 
 
-def _keep(folder: Path, credentials: Credentials, *, changed: bool) -> None:
-    """Put the texts into the folder, and take out what no longer belongs to them."""
-    make_folder(folder)
-    drafts = list(folder.glob(".*"))  # of a run that was killed
-    outdated = [folder / name for name in _PICTURES] if changed else []
-    with _file_errors(folder):
-        for path in (*drafts, *outdated):
-            path.unlink(missing_ok=True)
-    if changed:
-        # The full one first, because it names the permit.
-        for name, record in ((FULL, credentials.full), (MINIMAL, credentials.minimal)):
-            write_atomically(folder / f"{name}.txt", to_text(record).encode("ascii") + b"\n", private=True)
+class _Run:
+    """One run of `issue_rows`."""
 
+    def __init__(
+        self,
+        ledger: Ledger,
+        actor: Actor,
+        office: Office,
+        out: Path,
+        blanks: Blanks,
+        progress: Progress | None,
+        failed: Failed | None,
+    ) -> None:
+        self._ledger, self._actor, self._office = ledger, actor, office
+        self._out, self._blanks = out, blanks
+        self._progress, self._failed = progress, failed
+        self._production = Production(ledger, office, actor, observe=self._observe)
+        self._kind = OrderKind.NEW
+        self._lots: set[int] = set()
 
-def _write(
-    office: Office,
-    application: Application,
-    credentials: Credentials,
-    photo: bytes | None,
-    folder: Path,
-    blanks: Blanks,
-    progress: Progress | None,
-    failed: Failed | None,
-) -> Plan:
-    """Write the card, or another one if it fails, as often as the supply of cards has it."""
-    for _ in range(blanks.attempts - 1):
+    def row(self, found: Finding) -> RowResult:
+        """Have the card of a row made, or see that it is right."""
+        if found.status is Status.WRONG:
+            error = "; ".join(str(problem) for problem in found.problems)
+            number = found.application.card_number if found.application is not None else None
+            return RowResult(found.row, Outcome.INVALID, number or "", error)
+        result = RowResult(found.row, Outcome.UNCHANGED, found.card_number, notes=(*_remarks(found), *found.notes))
+        if found.order is None:
+            return result
+        order = self._load(found.order)
+        result = replace(result, card_number=order.number)
+        match order.state:
+            case OrderState.PLANNED | OrderState.WRITING | OrderState.WRITTEN | OrderState.VERIFIED:
+                return self._make(order, result)
+            case OrderState.SEALED | OrderState.DELIVERED:
+                return self._look_after(order, result)
+            case OrderState.SUSPENDED:
+                return replace(result, outcome=Outcome.INVALID, error=str(_suspended(order)))
+        return replace(
+            result, notes=(*result.notes, Text(f"订单{order.state.text.zh}", f"order {order.state.text.en}"))
+        )
+
+    def close_lots(self) -> None:
+        """Close the lots that were worked on, if nothing in them waits."""
+        for lot in sorted(self._lots):
+            with self._ledger.transaction(self._actor) as tx:
+                close_if_done(tx, lot)
+
+    def _load(self, order: int) -> _Order:
+        with self._ledger.reading() as db:
+            return _Order.load(db, order)
+
+    def _observe(self, point: str) -> None:
+        """What is recorded from here on must be true of a virtual card, even if the machine stops."""
+        if point == "before written":
+            self._blanks.keep()
+        elif point == "before spoil" and self._kind is OrderKind.NEW:
+            self._blanks.set_aside()
+
+    # Making
+
+    def _make(self, order: _Order, result: RowResult) -> RowResult:
+        if order.due_on is not None and order.due_on > self._office.clock().astimezone().date():
+            later = Text(f"卡片自 {order.due_on} 起更新", f"the card is updated from {order.due_on} on")
+            return replace(result, notes=(*result.notes, later))
+        folder = self._out / order.number
+        make_folder(folder)
+        if self._blanks.at_hand(folder) is False:
+            if order.kind is not OrderKind.NEW:
+                return replace(result, outcome=Outcome.FAILED, error=str(_not_here(folder)))
+            if order.state in OPEN_ORDERS and order.reader != place(folder):
+                return replace(result, outcome=Outcome.FAILED, error=str(_elsewhere(order)))
+            if order.state in OPEN_ORDERS:
+                self._give_up_lost(order)
+        if order.lot is not None and order.lot not in self._lots:
+            allow_key(self._ledger, self._actor, self._office.signer.kid, {"lot": order.lot})
+            self._lots.add(order.lot)
+        self._kind = order.kind
+        made = self._try_cards(order, folder)
+        if isinstance(made, Produced):
+            if made.credentials is not None:
+                keep_credentials(folder, made.credentials, self._office)
+            else:
+                remove_credentials(folder)
+            return replace(result, outcome=Outcome.ISSUED, notes=(*result.notes, *made.notes))
+        outcome = Outcome.INVALID if isinstance(made, InputError) else Outcome.FAILED
+        return replace(result, outcome=outcome, error=str(made))
+
+    def _give_up_lost(self, order: _Order) -> None:
+        """A virtual blank that was claimed and never saved, because the process was killed, is gone."""
+        with self._ledger.transaction(self._actor) as tx:
+            orders.spoil(tx, find_open(tx.db, order.id), "the virtual card was never saved")
+
+    def _try_cards(self, order: _Order, folder: Path) -> Produced | JuyingError:
+        """Make the card of an order with one card after the other; why not, when the last one has failed."""
+        left = self._blanks.attempts
+        while True:
+            try:
+                with self._blanks.card(folder) as transport:
+                    made = self._production.work(
+                        transport, access=self._blanks.access, order=order.id, progress=self._progress
+                    )
+            except (ServiceUnavailable, ReaderUnavailable):
+                raise
+            except (CardError, InputError) as error:
+                problem: JuyingError = (
+                    error if isinstance(error, CardError) else CardError(*error.text, where=error.where)
+                )
+            else:
+                if made.outcome is Made.SEALED and made.claim is not None and made.claim.order == order.id:
+                    return made
+                now = self._load(order.id)
+                if now.state is OrderState.SUSPENDED:
+                    return _suspended(now)
+                problem = CardRefused(*made.text)
+                left += made.outcome is Made.SEALED  # the card of another order was put in, and is done now
+            left -= 1
+            if not left:
+                return problem
+            if self._failed is not None:
+                self._failed(problem)
+
+    # What was made before
+
+    def _look_after(self, order: _Order, result: RowResult) -> RowResult:
+        """See that card and files of an order that is done are right."""
+        folder = self._out / order.number
+        if order.card_state not in LIVE_CARDS:
+            state = order.card_state.text if order.card_state is not None else OrderState.SEALED.text
+            return replace(result, notes=(*result.notes, Text(f"此卡{state.zh}", f"the card is {state.en}")))
         try:
-            return _write_once(office, application, credentials, photo, folder, blanks, progress)
-        except (ServiceUnavailable, ReaderUnavailable, AccessRefused):  # with another card it would be the same
-            raise
+            self._compare(order, folder)
         except CardError as error:
-            if failed is not None:
-                failed(error)
-    return _write_once(office, application, credentials, photo, folder, blanks, progress)
+            return replace(result, outcome=Outcome.FAILED, error=str(error))
+        with self._ledger.reading() as db:
+            records = None if order.permit is None else credentials.load(db, self._ledger.vault, order.permit)
+        if records is None:
+            return result
+        changed = keep_credentials(folder, records, self._office)
+        return replace(result, outcome=Outcome.ISSUED if changed else Outcome.UNCHANGED)
+
+    def _compare(self, order: _Order, folder: Path) -> None:
+        """Raise `CardError` when a virtual card is not what the ledger says, or gone."""
+        here = self._blanks.at_hand(folder)
+        if here is False and order.reader == place(folder):
+            raise _not_here(folder)
+        if not here:
+            return
+        with self._blanks.card(folder) as transport:
+            found = compare_card(self._ledger, transport, self._blanks.access)
+        if found.agreement in (Agreement.DIFFERS, Agreement.UNKNOWN):
+            titles = found.differences or (found.text,)
+            zh, en = "、".join(title.zh for title in titles), ", ".join(title.en for title in titles)
+            raise CardError(
+                f"卡片与台账不一致：{zh}；请恢复此文件，或换发新卡",
+                f"the card is not as the ledger says: {en}; restore the file, or replace the card",
+                where=f"{folder.name}/{CARD_FILE}",
+            )
 
 
-def _write_once(
-    office: Office,
-    application: Application,
-    credentials: Credentials,
-    photo: bytes | None,
-    folder: Path,
-    blanks: Blanks,
-    progress: Progress | None,
-) -> Plan:
-    with blanks.card(folder) as transport:
-        card = SscCard.open(transport, access=blanks.access)
-        return issue_card(office, application, folder.name, credentials, card, photo=photo, progress=progress)
+def _remarks(found: Finding) -> tuple[Text, ...]:
+    application = found.application
+    return () if application is None else (*application.holder.notes, *application.permit.notes)
 
 
-_PICTURES = {
-    f"{MINIMAL}.png": (MINIMAL, Medium.SCREEN),
-    f"{FULL}.png": (FULL, Medium.SCREEN),
-    f"{FULL}-paper.png": (FULL, Medium.PAPER),
-}
+def _suspended(order: _Order) -> InputError:
+    return InputError(
+        f"订单已暂停（{order.note}）；改正后用 juying lot resume 恢复",
+        f"the order is suspended ({order.note}): put it right, then juying lot resume",
+        where=f"orders/{order.id}",
+    )
 
 
-def _draw(office: Office, credentials: Credentials, folder: Path) -> bool:
-    """Draw the pictures that are missing; whether there were any."""
-    records = {FULL: credentials.full, MINIMAL: credentials.minimal}
-    missing = [name for name in _PICTURES if not (folder / name).exists()]
-    for name in missing:
-        tier, medium = _PICTURES[name]
-        verified = verify(records[tier], office.trust, now=office.clock())
-        save_picture(to_text(records[tier]), verified, folder / name, medium=medium)
-    return bool(missing)
+def _elsewhere(order: _Order) -> CardError:
+    return CardError(
+        f"此卡正在别处制作（{order.reader}）；请在那里制完，或用 juying station release 放弃",
+        f"it is being made elsewhere ({order.reader}): finish it there, or give it up (juying station release)",
+        where=f"orders/{order.id}",
+    )
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, for its owner only, and those above it. Raises `InputError`."""
-    with _file_errors(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-@contextmanager
-def _file_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"目录不能使用（{error.strerror}），请检查权限和磁盘",
-            f"the folder cannot be used ({error.strerror}); check permissions and disk",
-            where=str(folder),
-        ) from None
-
-
-def _credentials(folder: Path) -> Credentials | None:
-    full, minimal = (_record(folder / f"{name}.txt") for name in (FULL, MINIMAL))
-    return Credentials(full, minimal) if full and minimal else None
-
-
-def _record(path: Path) -> bytes | None:
-    try:
-        return from_text(path.read_text("ascii").strip("\r\n"))
-    except (OSError, UnicodeDecodeError, DecodeError):
-        return None
-
-
-def _claims(folder: Path) -> Claims | None:
-    """What the credential in a folder says. It is not verified: it counts also after its key has been replaced."""
-    record = _record(folder / f"{FULL}.txt")
-    try:
-        return unverified_claims(record) if record else None
-    except DecodeError:
-        return None
-
-
-def _in_use(folder: Path) -> bool:
-    """Whether a card number was given to anybody: a run that was killed early leaves an empty folder."""
-    return folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir())
+def _not_here(folder: Path) -> CardError:
+    return CardError(
+        "虚拟卡文件不在目录中；请恢复此文件，或挂失后补办",
+        "the virtual card is not in its folder: restore the file, or report it lost and have it replaced",
+        where=f"{folder.name}/{CARD_FILE}",
+    )

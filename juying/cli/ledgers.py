@@ -205,10 +205,10 @@ def _show(document: dict[str, Any]) -> None:
             (Text("名称", "name"), document["name"]),
             (Text("城市", "city"), document["region"]),
             (Text("数据库", "database"), f"{document['database']}, {document['revision']}"),
-            (Text("建立时间", "made"), document["made_at"]),
+            (Text("建立时间", "made"), _local(document["made_at"])),
             (Text("链头", "head of the chain"), document["head"]),
             (Text("台账密钥", "ledger key"), version),
-            (Text("上次备份", "last back-up"), document["last_backup"] or Text("无", "none")),
+            (Text("上次备份", "last back-up"), _local(document["last_backup"])),
             (
                 Text("保存期限", "kept for"),
                 Text(f"{retention} 天，到期 {due} 人", f"{retention} days, persons due: {due}"),
@@ -218,6 +218,13 @@ def _show(document: dict[str, Any]) -> None:
             *_counts(document["counts"]),
         ],
     )
+
+
+def _local(at: str | None) -> Text | str:
+    """A time as the clock on the wall shows it."""
+    from datetime import datetime
+
+    return Text("无", "none") if at is None else f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _counts(counts: "Mapping[str, Mapping[str, int]]") -> "Iterator[tuple[Text, str]]":
@@ -254,7 +261,7 @@ def _report(manifest: "Manifest", path: Path, done: Text, *, as_json: bool) -> N
         done,
         [
             (Text("文件", "file"), str(path)),
-            (Text("备份时间", "as of"), manifest.made_at.isoformat(timespec="seconds")),
+            (Text("备份时间", "as of"), _local(manifest.made_at.isoformat())),
             (Text("记录", "records"), str(rows)),
             (Text("链头", "head of the chain"), str(manifest.head)),
         ],

@@ -34,6 +34,7 @@ from tests import people
 
 ROOT = Path(__file__).parents[2]
 KEY, TRUST = "issuer.pem", "trust.json"
+TODAY = people.NOW.date()
 _c, _p = schema.credentials, schema.permits
 
 
@@ -55,11 +56,11 @@ class Desk:
             permits = [people.permit(**{"number": f"ZJ{number:08}", **permit}) for number in numbers]
             return list(add_permits(tx, [(person, each, None) for person, each in zip(persons, permits, strict=True)]))
 
-    def case(self, today: date = people.NOW.date(), **scope: Any) -> Case:
+    def case(self, today: date = TODAY, **scope: Any) -> Case:
         """A job as its steps see it."""
         return Case("job-1", scope, today, self.ledger, self.ledger.local)
 
-    def do(self, task: Task, today: date = people.NOW.date(), **scope: Any) -> dict[str, Any]:
+    def do(self, task: Task, today: date = TODAY, **scope: Any) -> dict[str, Any]:
         """Do all of a job here and now; the counts and problems of all parts."""
         case = self.case(today, **scope)
         counts: Counter[str] = Counter()
@@ -81,6 +82,15 @@ class Desk:
         """Work until nothing is left to do."""
         kinds = [task.kind for task in tasks]
         self.worker(*tasks, told=told).run(over=lambda: not control.waiting(self.ledger, kinds))
+
+    def rows(self, table: sa.Table) -> list[Any]:
+        """A whole table."""
+        with self.ledger.reading() as db:
+            return list(db.execute(sa.select(table)))
+
+    def events(self, kind: str) -> list[Any]:
+        """The events of a kind."""
+        return [row for row in self.rows(schema.events) if row.kind == kind]
 
     def start(self, kind: Kind, **scope: Any) -> str:
         """Start a job."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from juying.errors import InputError, PlatformUnavailable
-from juying.files import write_atomically
+from juying.issuance.workflows.folders import put
 
 PASSWORD = "JUYING_SMTP_PASSWORD"  # noqa: S105
 """The variable with the password of the mail account."""
@@ -43,15 +43,7 @@ class Outbox:
     def deliver(self, message: EmailMessage) -> None:
         """Write the file."""
         name = message["Message-ID"].strip("<>").partition("@")[0]
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"目录建不了（{error.strerror}）",
-                f"the folder cannot be made ({error.strerror})",
-                where=str(self.folder),
-            ) from None
-        write_atomically(self.folder / f"{name}.eml", message.as_bytes(policy=SMTP), private=True)
+        put(self.folder / f"{name}.eml", message.as_bytes(policy=SMTP))
 
 
 @dataclass(frozen=True, slots=True)

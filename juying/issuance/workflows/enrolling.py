@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 import sqlalchemy as sa
 
 from juying.errors import InputError, PlatformUnavailable
-from juying.files import write_atomically
+from juying.issuance.workflows.folders import put
 from juying.issuance.workflows.tasks import Case, Kind, Part, Step, Task, between, ranges, valid_permits
 from juying.ledger import schema
 from juying.ledger.people import holder_of, permit_of
@@ -101,15 +101,8 @@ class Drop:
             "valid_until": person.valid_until.isoformat(),
             "numbers": {number: shown.number(number) for number in NUMBERS if shown.number(number)},
         }
-        folder = self.folder / self.name
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise PlatformUnavailable(
-                f"目录建不了（{error.strerror}）", f"the folder cannot be made ({error.strerror})", where=str(folder)
-            ) from None
         data = json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
-        write_atomically(folder / f"{person.id}.json", data, private=True)
+        put(self.folder / self.name / f"{person.id}.json", data)
         return True
 
 

@@ -21,6 +21,7 @@ from juying.credential.verify import verify
 from juying.errors import InputError
 from juying.issuance.intake import Application
 from juying.issuance.office import Office, check_signable, draft, sign
+from juying.issuance.workflows.folders import make_folder
 from juying.issuance.workflows.tasks import Case, Kind, Part, Step, Task, between, ranges, valid_permits
 from juying.ledger import credentials, schema
 from juying.ledger.approvals import allow_key
@@ -114,12 +115,13 @@ class Signing(Task):
             if path.exists():
                 continue
             case.going_on()
-            try:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                save_picture(to_text(record), verify(record, self.office.trust, now=now), path)
-                drawn += 1
-            except InputError as error:
-                problems.append(_problem(permit, error))
+            verified = verify(record, self.office.trust, now=now)
+            if verified.claims is None:
+                problems.append([f"permits/{permit}", str(verified.verdict.text)])
+                continue
+            make_folder(path.parent)
+            save_picture(to_text(record), verified, path)
+            drawn += 1
         return {**before, "drawn": drawn, "problems": problems}
 
     def _allow_key(self, case: Case) -> None:
@@ -144,7 +146,7 @@ class Signing(Task):
             try:
                 wanted += self._claims(db, case, row, missing)
             except InputError as error:
-                problems.append(_problem(row.id, error))
+                problems.append([f"permits/{row.id}", str(error.text)])
         return wanted, problems
 
     def _claims(self, db: sa.Connection, case: Case, row: Any, missing: list[Tier]) -> list[Wanted]:
@@ -236,10 +238,6 @@ def _records(db: sa.Connection, case: Case, part: Part) -> Iterator[tuple[int, b
     )  # fmt: skip
     for row in db.execute(query):
         yield row.permit_id, case.ledger.vault.open_bytes(row.sealed, f"credentials/{row.id}")
-
-
-def _problem(permit: int, error: InputError) -> list[str]:
-    return [f"permits/{permit}", str(error.text)]
 
 
 def lot_named(db: sa.Connection, name: str) -> Mapping[str, int]:

@@ -10,8 +10,8 @@ once, because each step looks first.
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +70,8 @@ class Worker:
         self._tasks = {task.kind: task for task in tasks}
         self._stop = threading.Event()
         self._seen: dict[str, tuple[datetime, float]] = {}
+        self._busy: set[str] = set()
+        self._idle: set[str] = set()
 
     def stop(self) -> None:
         """End after the steps that are under way."""
@@ -82,8 +84,7 @@ class Worker:
             with databases.database_errors(self._ledger.where):
                 self._launch()
             self._told({"event": "started", "worker": self.executor, "kinds": [kind.value for kind in self._tasks]})
-            sign = self._patience / _SIGNS
-            due = time.monotonic()
+            sign, due, away = self._patience / _SIGNS, 0.0, False
             while not self._stop.wait(min(sign, _LOOK)):
                 try:
                     if time.monotonic() >= due:
@@ -91,8 +92,11 @@ class Worker:
                         due = time.monotonic() + sign
                     if over():
                         break
+                    away = False
                 except LedgerUnavailable as error:
-                    self._told({"event": "unavailable", **error.text._asdict()})
+                    if not away:  # told once
+                        self._told({"event": "unavailable", **error.text._asdict()})
+                    away = True
         finally:
             self._stop.set()
             DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=FAREWELL)
@@ -108,21 +112,33 @@ class Worker:
 
         @DBOS.workflow(name=PART)
         def part(at: str, context: Mapping[str, Any], content: Part) -> Any:
-            return self._do_part(at, context, content)
+            with self._doing():
+                return self._do_part(at, context, content)
 
         @DBOS.workflow(name=JOB)
         def job(at: str, context: Mapping[str, Any]) -> int:
-            parts = self._plan(at, context)
-            for number, content in enumerate(parts):
-                self._go_on()
-                with SetWorkflowID(f"{DBOS.workflow_id}/{number:05}"):
-                    DBOS.enqueue_workflow(context["kind"], part, at, context, content)
-            return len(parts)
+            with self._doing():
+                parts = self._plan(at, context)
+                for number, content in enumerate(parts):
+                    self._go_on()
+                    with SetWorkflowID(f"{DBOS.workflow_id}/{number:05}"):
+                        DBOS.enqueue_workflow(context["kind"], part, at, context, content)
+                return len(parts)
 
         DBOS.listen_queues([kind.value for kind in self._tasks])
         DBOS.launch()
         for kind, task in self._tasks.items():
             DBOS.register_queue(kind.value, worker_concurrency=task.at_once, polling_interval_sec=POLL)
+
+    @contextmanager
+    def _doing(self) -> Iterator[None]:
+        """A workflow is under way in this process."""
+        number = str(DBOS.workflow_id)
+        self._busy.add(number)
+        try:
+            yield
+        finally:
+            self._busy.discard(number)
 
     def _plan(self, at: str, context: Mapping[str, Any]) -> Sequence[Part]:
         """The parts of a job."""
@@ -200,6 +216,16 @@ class Worker:
                 self._seen[name] = at, now
             elif name != self.executor and now - self._seen[name][1] >= self._patience:
                 self._take_over(name)
+
+        self._pick_up()
+
+    def _pick_up(self) -> None:
+        """Put back what is noted as begun here and is not, because the database was lost at that moment."""
+        flows = DBOS.list_workflows(executor_id=self.executor, status="PENDING", load_input=False, load_output=False)
+        idle = {flow.workflow_id: flow.queue_name for flow in flows if flow.workflow_id not in self._busy}
+        for number in idle.keys() & self._idle:  # at two looks: it is not just about to begin or to end
+            DBOS.resume_workflow(number, queue_name=idle[number])
+        self._idle = set(idle)
 
     def _take_over(self, executor: str) -> None:
         """Put back what a dead worker had begun; several workers may do so at once."""

@@ -1,0 +1,229 @@
+"""What a job signs and draws, step by step, without workers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from juying.credential.status_list import Status
+from juying.credential.trust import TrustList
+from juying.crypto.signing import SoftwareSigner
+from juying.errors import InputError, KeyUseError, PlatformUnavailable
+from juying.issuance.workflows.signing import Signing, lot_named, picture_path
+from juying.ledger import credentials, schema
+from juying.ledger.operators import Operators, on_behalf
+from juying.ledger.order_records import NewOrder
+from juying.ledger.orders import plan_orders
+from juying.ledger.people import add_permits
+from juying.ledger.register import statuses_of
+from juying.ledger.states import CredentialState, LotState, PermitState, Role
+from tests import people
+from tests.issuance.working import Desk, desk
+
+
+@pytest.fixture
+def office(database: str, tmp_path: Path) -> Iterator[Desk]:
+    with desk(database, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def signing(office: Desk) -> Signing:
+    return Signing(office.office, office.folder / "pictures", size=3)
+
+
+def order(office: Desk, permit: int, *, lot: int | None = None) -> None:
+    """A card is to be made for the permit."""
+    with office.ledger.transaction(office.ledger.local) as tx:
+        person = tx.db.execute(sa.select(schema.permits.c.person_id).where(schema.permits.c.id == permit)).scalar_one()
+        application = tx.db.execute(
+            sa.insert(schema.applications)
+            .values(kind="first", person_id=person, permit_id=permit, lot_id=lot, digest=bytes(16), made_at=tx.now)
+            .returning(schema.applications.c.id)
+        ).scalar_one()
+        plan_orders(tx, [NewOrder(application=application, person=person, permit=permit, lot=lot, position=1)])
+
+
+def add_lot(office: Desk, name: str) -> int:
+    with office.ledger.transaction(office.ledger.local) as tx:
+        values = {"name": name, "state": LotState.OPEN.value, "source": "x", "profile": "ssc-v3", "box_size": 100}
+        new = sa.insert(schema.lots).values(**values, made_at=tx.now).returning(schema.lots.c.id)
+        return int(tx.db.execute(new).scalar_one())
+
+
+def test_every_permit_gets_both_credentials_and_their_pictures(office: Desk, signing: Signing) -> None:
+    office.add(7)
+    assert office.do(signing) == {"signed": 14, "drawn": 14, "problems": []}
+    office.all_there(pictures=signing.pictures)
+
+
+def test_the_same_job_again_does_nothing(office: Desk, signing: Signing) -> None:
+    office.add(3)
+    office.do(signing)
+    before = office.rows(schema.events)
+    assert signing.plan(office.case()) == []
+    part = [1, 1000]
+    assert signing.allot(office.case(), part, None) == []
+    assert signing.sign(office.case(), part, []) == {"signed": 0, "problems": []}
+    assert office.rows(schema.events) == before
+
+
+def test_every_step_twice_is_as_once(office: Desk, signing: Signing) -> None:
+    """As when a worker dies after a step whose end nobody noted."""
+    office.add(3)
+    (part,) = signing.plan(office.case())
+    case, result = office.case(), None
+    for step in signing.steps:
+        step(case, part, result)
+        result = step(case, part, result)
+    assert result == {"signed": 0, "drawn": 0, "problems": []}
+    office.all_there(pictures=signing.pictures)
+
+
+def test_what_comes_between_the_steps_is_left_for_the_next_job(office: Desk, signing: Signing) -> None:
+    (first, _, third) = office.add(3)
+    (part,) = signing.plan(office.case())
+    places = signing.allot(office.case(), part, None)
+    kept = [place for place in places if place[0] != first]  # as if it had come after the places were allotted
+    with office.ledger.transaction(office.ledger.local) as tx:
+        table = schema.permits
+        ended = {"state": PermitState.CANCELLED.value, "ended_at": tx.now, "ended_by": "test"}
+        tx.db.execute(sa.update(table).where(table.c.id == third).values(ended))
+    assert signing.sign(office.case(), part, kept)["signed"] == 2
+    assert {row.permit_id for row in office.rows(schema.credentials)}.isdisjoint({first, third})
+    office.do(signing)
+    office.all_there()
+
+
+def test_a_permit_that_ends_while_its_credential_is_signed_gets_none(
+    office: Desk, signing: Signing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.add(1)
+    (part,) = signing.plan(office.case())
+    places = signing.allot(office.case(), part, None)
+    sign = SoftwareSigner.sign
+
+    def slowly(signer: SoftwareSigner, message: bytes) -> bytes:
+        with office.ledger.transaction(office.ledger.local) as tx:
+            tx.db.execute(sa.update(schema.permits).values(state=PermitState.REVOKED.value))
+        return sign(signer, message)
+
+    monkeypatch.setattr(SoftwareSigner, "sign", slowly)
+    assert signing.sign(office.case(), part, places)["signed"] == 0
+    assert office.rows(schema.credentials) == []
+
+
+def test_credentials_wait_for_a_card_that_is_on_its_way(office: Desk, signing: Signing) -> None:
+    (permit,) = office.add(1)
+    order(office, permit)
+    office.do(signing)
+    office.all_there(state=CredentialState.SIGNED, pictures=signing.pictures)
+
+
+def test_a_lot_is_signed_alone(office: Desk, signing: Signing) -> None:
+    first, second = office.add(2)
+    lot = add_lot(office, "May")
+    order(office, second, lot=lot)
+    with office.ledger.reading() as db:
+        scope = lot_named(db, "May")
+        with pytest.raises(InputError, match="no lot of this name"):
+            lot_named(db, "June")
+    assert office.do(signing, **scope)["signed"] == 2
+    assert {row.permit_id for row in office.rows(schema.credentials)} == {second}
+    assert first != second
+
+
+def test_the_credential_of_a_later_permit_takes_the_place_of_the_one_before(office: Desk, signing: Signing) -> None:
+    (old,) = office.add(1)
+    office.do(signing)
+    with office.ledger.transaction(office.ledger.local) as tx:
+        table = schema.permits
+        person = tx.db.execute(sa.select(table.c.person_id)).scalar_one()
+        tx.db.execute(
+            sa.update(table).values(state=PermitState.SUPERSEDED.value, ended_at=tx.now, ended_by="extension")
+        )
+        later = people.permit(number="ZJ00000000", valid_until=people.permit().valid_until + timedelta(days=365))
+        (new,) = add_permits(tx, [(person, later, old)])
+    assert office.do(signing)["signed"] == 2
+    with office.ledger.reading() as db:
+        stored = [credentials.get(db, office.ledger.vault, row.id) for row in office.rows(schema.credentials)]
+        states = statuses_of(db, [each.reference for each in stored if each.reference])
+    by_permit = {each.permit: each.state for each in stored}
+    assert by_permit == {old: CredentialState.SUPERSEDED, new: CredentialState.LIVE}
+    assert all(each.before is not None for each in stored if each.permit == new)
+    assert {
+        status for place, status in states.items() if place in {e.reference for e in stored if e.permit == old}
+    } == {Status.INVALID}
+
+
+def test_a_permit_that_cannot_be_signed_is_named_and_the_others_are_done(office: Desk, signing: Signing) -> None:
+    office.add(2)
+    (wrong,) = office.add(1, first=9, region="110000", valid_until=people.permit().valid_until)
+    done = office.do(signing)
+    assert done["signed"] == 4
+    ((where, problem),) = done["problems"]
+    assert where == f"permits/{wrong}"
+    assert "may not sign" in problem
+
+
+def test_a_credential_of_an_unknown_key_is_not_drawn(office: Desk, signing: Signing) -> None:
+    (permit,) = office.add(1)
+    office.do(replace(signing, pictures=None))
+    other = SoftwareSigner.generate()
+    stranger = replace(signing, office=replace(office.office, signer=other, trust=TrustList([people.trusted(other)])))
+    done = office.do(stranger, redraw=True)
+    assert (done["signed"], done["drawn"]) == (0, 0)
+    assert [where for where, _ in done["problems"]] == [f"permits/{permit}"] * 2
+    assert office.do(signing, redraw=True) == {"signed": 0, "drawn": 2, "problems": []}
+    office.all_there(pictures=signing.pictures)
+
+
+def test_a_folder_that_cannot_be_used_now_is_tried_later(office: Desk, signing: Signing) -> None:
+    office.add(1)
+    (office.folder / "pictures").write_text("a file")
+    with pytest.raises(PlatformUnavailable, match="folder cannot be made"):
+        office.do(signing)
+    (office.folder / "pictures").unlink()
+    assert office.do(signing, redraw=True) == {"signed": 0, "drawn": 2, "problems": []}
+
+
+def test_the_name_of_a_picture_tells_nothing(office: Desk, signing: Signing) -> None:
+    office.add(1)
+    office.do(signing)
+    with office.ledger.reading() as db:
+        found = credentials.current(db, office.ledger.vault, 1)
+    for stored in found.values():
+        path = picture_path(office.folder / "pictures", stored.record)
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert len(path.stem) == 32
+
+
+def test_a_key_out_of_its_period_signs_nothing(office: Desk, signing: Signing) -> None:
+    office.add(1)
+    late = replace(office.office, clock=lambda: people.NOW + timedelta(days=9999))
+    with pytest.raises(KeyUseError):
+        office.do(replace(signing, office=late))
+    assert office.rows(schema.credentials) == []
+
+
+def test_the_key_is_used_only_with_a_second_person(office: Desk, signing: Signing, hasher: Any) -> None:
+    office.add(1)
+    operators = Operators(office.ledger, hasher)
+    boss = operators.add(office.ledger.local, "boss", [Role.SUPERVISOR], "correct horse battery").id
+    with office.ledger.reading() as db:
+        actor = on_behalf(db, boss)
+    with pytest.raises(InputError, match="second person"):
+        signing.plan(replace(office.case(), actor=actor))
+    assert office.rows(schema.credentials) == []
+
+
+@pytest.fixture
+def hasher() -> Any:
+    """As argon2 is used, but quick."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -267,8 +267,11 @@ def test_a_torn_back_up_is_found(saved: Path, tmp_path: Path) -> None:
     for length in (0, 1, header - 1, header, header + 3, header + 4, header + 30, len(data) // 2, len(data) - 1):
         torn.write_bytes(data[:length])
         refused(DecodeError, "damaged|incomplete", torn, tmp_path / "nothing.db")
-    torn.write_bytes(data + b"\0")
-    refused(DecodeError, "incomplete", torn, tmp_path / "nothing.db")
+    size = int.from_bytes(data[header : header + 4], "big")
+    longer = data[:header] + (size + 1).to_bytes(4, "big") + data[header + 4 :]  # than the file is
+    for wrong in (data + b"\0", longer):
+        torn.write_bytes(wrong)
+        refused(DecodeError, "incomplete", torn, tmp_path / "nothing.db")
 
 
 def test_parts_that_are_cut_off_or_swapped_are_found(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ SHOWN: dict[str, dict[str, str]] = {
     "juying.issuance.sheet.Limits": {"rows": COUNTED},
     "juying.ledger.credentials.Signed": {"person": RECORD_ID},
     "juying.ledger.credentials.Stored": {"person": RECORD_ID},
+    "juying.ledger.privacy.Obstacle": {"person": RECORD_ID},
     "juying.model.countries.Country": {"name": PUBLIC},
     "juying.model.mrz.Mrz": {"value": "the kind of document"},
     "juying.model.mrz._Layout": {"name number birth long_number": PUBLIC},

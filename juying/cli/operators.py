@@ -27,6 +27,7 @@ from juying.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from juying.ledger.ledger import Ledger as OpenLedger
     from juying.ledger.operators import Operator
     from juying.ledger.states import Role
 
@@ -158,17 +159,17 @@ def whoami(ledger: Ledger = None, keys: KeyStore = None, station: Station = None
     """台账认我是谁 / who the ledger takes me for."""
     with open_ledger(ledger, keys) as opened:
         actor = acting(opened, station)
-        title = opened.where
+        title, where = opened.where, _station_name(opened, actor.station)
     if json:
         names = [role.value for role in _sorted(actor.roles)]
-        print_json({"operator": actor.name, "roles": names, "station": actor.station, "ledger": title})
+        print_json({"operator": actor.name, "roles": names, "station": where, "ledger": title})
     else:
         print_fields(
             Text(title, title),
             [
                 (Text("操作员", "operator"), actor.name),
                 (Text("角色", "roles"), _names(actor.roles)),
-                (Text("工位", "station"), "" if actor.station is None else str(actor.station)),
+                (Text("工位", "station"), where or ""),
             ],
         )
     return Exit.DONE
@@ -187,6 +188,16 @@ def _set_active(name: str, active: bool, ledger: str | None, keys: str | None, *
     with open_ledger(ledger, keys) as opened:
         _show([Operators(opened).set_active(acting(opened), name, active)], as_json=as_json)
     return Exit.DONE
+
+
+def _station_name(ledger: "OpenLedger", station: int | None) -> str | None:
+    import sqlalchemy as sa
+
+    from juying.ledger.schema import stations
+
+    with ledger.reading() as db:
+        name: str | None = db.execute(sa.select(stations.c.name).where(stations.c.id == station)).scalar()
+        return name
 
 
 def _roles(words: "Sequence[str]") -> "list[Role]":

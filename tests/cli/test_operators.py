@@ -105,13 +105,14 @@ def test_whoever_opens_a_new_ledger_is_local(juying: Juying, ledger: Path) -> No
     shown = juying("whoami", "--station", "A1").out
     assert "local" in shown
     assert "受理、制卡、主管、审计 / intake, issuing, supervisor, auditor" in shown
+    assert "A1" in shown
 
 
 def test_the_station_may_stand_in_a_variable(juying: Juying, ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUYING_STATION", "A1")
-    assert juying("whoami", "--json").document["station"] == 1
-    assert juying("whoami", "--station", "A2", "--json").document["station"] == 2
-    assert juying("whoami", "--json").document["station"] == 1
+    assert juying("whoami", "--json").document["station"] == "A1"
+    assert juying("whoami", "--station", "A2", "--json").document["station"] == "A2"
+    assert juying("whoami", "--json").document["station"] == "A1"
 
 
 def test_the_first_operator_is_a_supervisor(juying: Juying, ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:

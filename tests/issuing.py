@@ -12,6 +12,8 @@ from juying.card.virtual.image import save_card as save_card
 from juying.card.virtual.transport import LocalTransport
 from juying.codec.permit_slots import live_slot, slot_files
 from juying.codec.profile import load_profile
+from juying.credential.issue import unverified_claims
+from juying.crypto.keys import CardKey, DemonstrationKeys
 from juying.issuance.office import Office
 from juying.ledger import people as stored
 from juying.ledger import schema
@@ -24,6 +26,16 @@ from tests import people
 
 PROFILE = "ssc-v3"
 NAMES = ("MUSTER MAX", "BEISPIEL BERTA", "EXEMPLE CHLOE", "ESEMPIO GIULIA", "VOORBEELD JAN", "EKSEMPEL KARI")
+
+
+class WrongKeys(DemonstrationKeys):
+    """Keys of another office."""
+
+    def _city_key(self, key: CardKey) -> bytearray | None:
+        city_key = super()._city_key(key)
+        if city_key is not None:
+            city_key[0] ^= 0x5A
+        return city_key
 
 
 def holder(number: int) -> Holder:
@@ -112,8 +124,6 @@ def kinds(ledger: Ledger, **subject: int) -> list[str]:
 
 def permit_number_on(card: VirtualCard) -> str | None:
     """The number of the permit that a terminal finds on the chip, None for none."""
-    from juying.credential.issue import unverified_claims
-
     session = SscCard.open(LocalTransport(card))
     live = live_slot(session.read_slots()) if slot_files(session.profile) else None
     return unverified_claims(session.open_permit(live)).permit_number if live is not None else None

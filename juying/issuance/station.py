@@ -101,6 +101,7 @@ class Station:
         Raises `KeyUseError` when a key is missing, refused, or out of its period; `CardError` when all readers of a
         station that nobody attends are stopped.
         """
+        self._count_left()
         with ReaderMonitor() as monitor:
             watching = threading.Thread(target=self._watch, args=(monitor,), name="readers", daemon=True)
             watching.start()

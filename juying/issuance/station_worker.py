@@ -128,8 +128,8 @@ class Worker:
         except LedgerUnavailable as error:
             view.note = error.text  # the station ends, or it would wait
         except (CardRemoved, ReaderUnavailable, ServiceUnavailable) as error:
-            station.count_failure(view, error, counts=False)
             self._retry = isinstance(error, ServiceUnavailable)
+            station.count_failure(view, error, counts=False)
         except (CardError, InputError) as error:
             station.count_failure(view, error, counts=True)
         else:

@@ -14,7 +14,6 @@ from juying.card.virtual.card import Lifecycle, VirtualCard
 from juying.card.virtual.faults import Fault, Garbage, Mute, TearAfterCommand, WrongStatus
 from juying.card.virtual.transport import LocalTransport
 from juying.credential.status_list import Status
-from juying.crypto.keys import DemonstrationKeys
 from juying.errors import CardError, CardRemoved, InputError, KeyUseError, LedgerUnavailable
 from juying.issuance.office import issue_card, sign_permit
 from juying.issuance.production import Outcome, Produced, Production
@@ -381,21 +380,11 @@ def test_only_blanks_in_stock_are_taken_when_that_is_wanted(desk: Desk, ledger: 
     check_made(ledger, card, order)
 
 
-class Wrong(DemonstrationKeys):
-    """Keys of another office."""
-
-    def _city_key(self, key: object) -> bytearray | None:
-        city_key = super()._city_key(key)
-        if city_key is not None:
-            city_key[0] ^= 0x5A
-        return city_key
-
-
 def test_wrong_keys_stop_everything_before_a_card_is_written(desk: Desk, ledger: Ledger) -> None:
     add_lot(ledger, 1)
     card = blank()
     with pytest.raises(KeyUseError, match="issuing has stopped"):
-        work(desk(), card, access=Access(keys=Wrong()))
+        work(desk(), card, access=Access(keys=issuing.WrongKeys()))
     assert card.state is Lifecycle.BLANK
     assert rows(ledger, schema.blanks) == []
 
@@ -406,7 +395,7 @@ def test_wrong_keys_half_way_do_not_count_against_the_card(desk: Desk, ledger: L
     with pytest.raises(Killed):
         work(desk(observe=killer("before write")), card)
     with pytest.raises(KeyUseError, match="issuing has stopped"):
-        work(desk(), card, access=Access(keys=Wrong()))
+        work(desk(), card, access=Access(keys=issuing.WrongKeys()))
     assert rows(ledger, schema.orders)[0].failures == 0
 
 

@@ -51,7 +51,8 @@ class Desk:
         numbers = range(first, first + count)
         with self.ledger.transaction(self.ledger.local) as tx:
             persons = add_persons(
-                tx, [(people.holder(document_number=f"X{number:07}", **(holder or {})), None) for number in numbers]
+                tx,
+                [(people.holder(**{"document_number": f"X{number:07}", **(holder or {})}), None) for number in numbers],
             )
             permits = [people.permit(**{"number": f"ZJ{number:08}", **permit}) for number in numbers]
             return list(add_permits(tx, [(person, each, None) for person, each in zip(persons, permits, strict=True)]))

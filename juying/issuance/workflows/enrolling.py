@@ -46,6 +46,17 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
+class Known(StrEnum):
+    """Whether a service knows a person."""
+
+    YES = "yes"
+    NO = "no"
+    UNCLEAR = "unclear"
+    """It cannot tell."""
+    LATER = "later"
+    """The person has not got yet what the service knows people by, such as a card."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enrollee:
     """Who is to be enrolled: ``id`` is the same whenever the same person is asked for at the same service.
@@ -70,8 +81,8 @@ class Enrols(Protocol):
     def name(self) -> str:
         """The name of the service, such as ``library.taizhou``."""
 
-    def known(self, person: Enrollee, *, deadline: Deadline) -> bool | None:
-        """Whether the service knows the person; None when it cannot tell."""
+    def known(self, person: Enrollee, *, deadline: Deadline) -> Known:
+        """Whether the service knows the person."""
 
     def enrol(self, person: Enrollee, *, deadline: Deadline) -> bool:
         """Ask for the person to be enrolled; whether that is done, or only on its way."""
@@ -87,9 +98,9 @@ class Drop:
     name: str
     folder: Path
 
-    def known(self, person: Enrollee, *, deadline: Deadline) -> bool | None:
+    def known(self, person: Enrollee, *, deadline: Deadline) -> Known:
         """Writing the same file again does no harm."""
-        return False
+        return Known.NO
 
     def enrol(self, person: Enrollee, *, deadline: Deadline) -> bool:
         """Write the file: all that can be done."""
@@ -118,17 +129,16 @@ class Library:
         """That of the site."""
         return self.adapter.name
 
-    def known(self, person: Enrollee, *, deadline: Deadline) -> bool | None:
+    def known(self, person: Enrollee, *, deadline: Deadline) -> Known:
         """Ask for the reader."""
         site = self.adapter.site
         number = person.presentation.number(site.reader_number)
         if not number:
-            title = NUMBERS[site.reader_number]
-            raise InputError(f"此人还没有{title.zh}", f"this person has no {title.en} yet", where=self.name)
+            return Known.LATER
         answer = self.adapter.client.reader(site.reader_prefix + number, deadline=deadline).message
         if not isinstance(answer, PatronInformationAnswer | PatronStatusAnswer):
             raise PlatformUnavailable("应答不是读者信息", "the answer is not about a reader", where=self.name)
-        return {Outcome.PASS: True, Outcome.FAIL: False}.get(checks(answer, site.policy)[0].outcome)
+        return _KNOWN.get(checks(answer, site.policy)[0].outcome, Known.UNCLEAR)
 
     def enrol(self, person: Enrollee, *, deadline: Deadline) -> bool:
         """Write the file; the library is asked again until it knows the reader."""
@@ -161,34 +171,34 @@ class Enrolling(Task):
     def enrol(self, case: Case, part: Part, _: Any) -> dict[str, Any]:
         """Enrol one after the other; a service that cannot be asked ends it, and it is tried again later."""
         service = self._service(case)
-        counts = dict.fromkeys((*State, "unclear"), 0)
+        counts = dict.fromkeys((*State, Known.UNCLEAR, Known.LATER), 0)
         problems = []
         for row in self._rows(case, part, service):
             case.going_on()
             person = self._enrollee(case, row, service)
             try:
-                state = self._enrol(case, row.person_id, person, service)
+                became = self._enrol(case, row.person_id, person, service)
             except InputError as error:
-                state = State.REFUSED
+                became = State.REFUSED
                 problems.append([f"persons/{row.person_id}", str(error.text)])
-            if state is None:
-                counts["unclear"] += 1
+            counts[became] += 1
+            if became is State.ENROLLED or became is State.REFUSED:
+                self._note(case, row.person_id, service.name, became)
+            elif became is Known.UNCLEAR:
                 problems.append([f"persons/{row.person_id}", _UNCLEAR])
-                continue
-            counts[state] += 1
-            if state is not State.ASKED:
-                self._note(case, row.person_id, service.name, state)
         return {**counts, "problems": problems}
 
-    def _enrol(self, case: Case, number: int, person: Enrollee, service: Enrols) -> State | None:
-        """What became of it, None when nobody knows."""
+    def _enrol(self, case: Case, number: int, person: Enrollee, service: Enrols) -> State | Known:
+        """What became of it."""
         deadline = Deadline.after(self.seconds)
         known = service.known(person, deadline=deadline)
-        if known:
+        if known is Known.YES:
             return State.ENROLLED
+        if known is Known.LATER:
+            return known
         again = self._claim(case, number, service.name)
-        if again and known is None:
-            return None
+        if again and known is Known.UNCLEAR:
+            return known
         return State.ENROLLED if service.enrol(person, deadline=deadline) else State.ASKED
 
     def _service(self, case: Case) -> Enrols:
@@ -245,6 +255,7 @@ class Enrolling(Task):
             tx.note(f"enrolment-{state.value}", {"service": service}, person=person)
 
 
+_KNOWN = {Outcome.PASS: Known.YES, Outcome.FAIL: Known.NO}
 _UNCLEAR = "不知道是否已登记，请询问该服务 / whether it was done is not known: ask the service"
 
 

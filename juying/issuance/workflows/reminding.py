@@ -108,16 +108,15 @@ class Reminding(Task):
 
 
 def due(permit: WorkPermit, today: date) -> NextStep | None:
-    """What to remind of on this day: the last of the days that is near and not past; None when there is nothing.
+    """What to remind of on this day: the nearest of the days that is not past; None when there is nothing.
 
-    Of the opening of the window that may be later too.
+    Of the opening of the window that may be later too, until it closes.
     """
-    near = [
-        one
-        for one in next_steps(permit, today)
-        if one.days_left <= AHEAD[one.step] and (one.days_left >= 0 or one.step is Step.WINDOW_OPENS)
-    ]
-    return near[-1] if near and today <= permit.valid_until else None
+    opens, closes, ends = next_steps(permit, today)
+    for one, until in ((ends, ends), (closes, closes), (opens, closes)):
+        if one.days_left <= AHEAD[one.step] and until.days_left >= 0:
+            return one
+    return None
 
 
 _SUBJECT = Text("外国人工作许可到期提醒", "Your work permit ends soon")

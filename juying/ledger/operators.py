@@ -70,7 +70,7 @@ PERMITS: Mapping[Action, frozenset[Role]] = {
     Action.OVERRIDE: _SUPERVISORS,
     Action.REVOKE: _SUPERVISORS,
     Action.BULK_REVOKE: _SUPERVISORS,
-    Action.KEY_USE: _MAKERS,
+    Action.KEY_USE: _CLERKS | _MAKERS,  # lots, and lists that are handed over, are signed
     Action.JOBS: _MAKERS,
     Action.PUBLISH: _MAKERS,
     Action.OPERATORS: _SUPERVISORS,

@@ -61,7 +61,8 @@ SAID = {
         Action.OPERATORS, Action.APPROVE, Action.EXPORT_PERSON,
     ],
     "audit the ledger, back it up": [Action.AUDIT, Action.BACKUP],
-    "scrap cards and blanks, use an issuing key": [Action.SCRAP, Action.KEY_USE],
+    "use an issuing key": [Action.KEY_USE],
+    "scrap cards and blanks": [Action.SCRAP],
     "revoke in bulk, erase persons, seal the ledger's key anew": [Action.BULK_REVOKE, Action.ERASE, Action.REKEY],
 }  # fmt: skip
 COLUMNS = (Role.INTAKE, Role.ISSUING, Role.SUPERVISOR, Role.AUDITOR)

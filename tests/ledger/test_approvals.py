@@ -281,7 +281,7 @@ class TestKeys:
                 allow_key(ledger, mei, key, work)
 
     def test_not_by_everybody(self, ledger: Ledger, fang: Actor, mei: Actor, lei: Actor) -> None:
-        clerk = Operators(ledger, CHEAP).add(fang, "陈晨", [Role.INTAKE], SECRET).actor()
+        clerk = Operators(ledger, CHEAP).add(fang, "陈晨", [Role.AUDITOR], SECRET).actor()
         asked(ledger, mei, Action.KEY_USE, {"key": "ab", **WORK})
         given(ledger, lei, 1)
         allow_key(ledger, mei, b"\xab", WORK)

@@ -351,5 +351,7 @@ def _wanted(form: _Form, standing: "Standing", now: date) -> dict[str, Any]:
 
     if form.sheet is None and not form.cells:
         raise InputError("请用 --sheet 说明要改什么", "say with --sheet what is to be other than it is")
+    if standing.permit is None:
+        return {}  # and it is refused
     application = amended(form.sheet, standing.holder, standing.permit, today=now, changes=form.cells)
     return {"holder": application.holder, "permit": application.permit, "photo": portrait(application)}

@@ -16,7 +16,7 @@ _SCANNED = ("name", "nationality", "sex", "birth_date", "document_number")  # wh
 def amended(
     path: Path | None,
     holder: Holder,
-    permit: WorkPermit | None,
+    permit: WorkPermit,
     *,
     today: date,
     changes: Mapping[str, object] | None = None,
@@ -70,7 +70,7 @@ def _row(path: Path) -> dict[str, tuple[str, object]]:
     }
 
 
-def _cells(holder: Holder, permit: WorkPermit | None) -> dict[str, object]:
+def _cells(holder: Holder, permit: WorkPermit) -> dict[str, object]:
     """A holder and a permit as cells, by column key."""
     cells: dict[str, object] = {
         "name": holder.name,
@@ -86,17 +86,14 @@ def _cells(holder: Holder, permit: WorkPermit | None) -> dict[str, object]:
         "email": holder.email,
         "address": holder.address,
         "address_region": holder.address_region,
+        "permit_number": permit.number,
+        "category": permit.category.value,
+        "employer_name": permit.employer.name,
+        "employer_code": permit.employer.code,
+        "position": permit.position,
+        "valid_from": permit.valid_from,
+        "valid_until": permit.valid_until,
+        "authority": permit.authority,
+        "region": permit.region,
     }
-    if permit is not None:
-        cells |= {
-            "permit_number": permit.number,
-            "category": permit.category.value,
-            "employer_name": permit.employer.name,
-            "employer_code": permit.employer.code,
-            "position": permit.position,
-            "valid_from": permit.valid_from,
-            "valid_until": permit.valid_until,
-            "authority": permit.authority,
-            "region": permit.region,
-        }
     return {key: value for key, value in cells.items() if value}

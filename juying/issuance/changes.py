@@ -11,7 +11,7 @@ The same application again, after a lost connection or from another sheet, chang
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 
 import sqlalchemy as sa
@@ -25,10 +25,11 @@ from juying.issuance.chip_orders import (
     redirect,
     resume_orders,
     suspend_orders,
+    with_number,
     withdraw,
 )
 from juying.issuance.permit_kinds import ENDING, TRANSITIONS, Fate, Kind
-from juying.issuance.permit_life import Findings, Refusal, check, holder_changes
+from juying.issuance.permit_life import Findings, Refusal, check, holder_changes, with_issued_number
 from juying.issuance.standing import Standing, load_standing
 from juying.issuance.working_days import WEEKENDS, WorkingDays
 from juying.ledger import credentials, schema
@@ -103,7 +104,7 @@ def apply_application(
     if len(override) > LONGEST_REASON:
         raise InputError(f"理由最多 {LONGEST_REASON} 字", f"a reason has {LONGEST_REASON} characters at most")
     now = load_standing(tx.db, tx.vault, person, lock=True)
-    after = now.holder if holder is None else _with_issued_number(now.holder, holder)
+    after = now.holder if holder is None else with_issued_number(now.holder, holder)
     changed = holder_changes(now.holder, after)
     if photo is not None and photo != load_photo(tx.db, tx.vault, person):
         changed |= {"photo"}
@@ -123,8 +124,11 @@ def apply_application(
         **({"event_on": event_on.isoformat()} if event_on else {}),
         **({"override": override} if override else {}),
     }
-    source = _Source(lot, row, digest)
-    return case.carry_out(source, card or NewCard(), (*findings.notes, *case.notes()), details)
+    card = card or NewCard()
+    if case.orders_card:
+        card = with_number(tx, card)
+    # Nothing is refused from here on: whoever goes on with the transaction after a refusal has nothing half done in it.
+    return case.carry_out(_Source(lot, row, digest), card, (*findings.notes, *case.notes()), details)
 
 
 def expire(tx: Transaction, today: date, *, most: int = 200) -> list[Applied]:
@@ -228,7 +232,7 @@ class _Case:
             yield _refusal("此人没有可换的卡；遗失的请补办", "there is no card to replace: order one for the lost one")
         if kind is Kind.LOADING and now.live_card is None:
             yield _refusal("台账中没有此人的卡，请先读卡登记", "the ledger has no card of this person: read it first")
-        if self._brings_to_chip and now.new_order is not None and now.new_order.is_open:
+        if self._reaches_chip and now.new_order is not None and now.new_order.is_open:
             yield _refusal(
                 "此人的卡正在制作，请先制完或作废", "a card of this person is being made: finish it or spoil it first"
             )
@@ -257,8 +261,15 @@ class _Case:
             )
 
     @property
-    def _brings_to_chip(self) -> bool:
+    def _reaches_chip(self) -> bool:
+        """Whether a new card that is made just now would be made of what was before."""
         return TRANSITIONS[self.kind].chip in (OrderKind.NEW, OrderKind.UPDATE) and self.kind not in _REISSUES
+
+    @property
+    def orders_card(self) -> bool:
+        """Whether a card is to be ordered that is not ordered yet."""
+        reaches = TRANSITIONS[self.kind].chip in (OrderKind.NEW, OrderKind.UPDATE)
+        return reaches and self.needs_new_card and self.now.new_order is None
 
     @property
     def number_changed(self) -> bool:
@@ -381,13 +392,6 @@ def _allow(actor: Actor, kind: Kind, override: str) -> None:
         actor.require(*(PERMITS[Action.PERMIT] | PERMITS[Action.JOBS]))
     else:
         allow(actor, Action.PERMIT)
-
-
-def _with_issued_number(before: Holder, after: Holder) -> Holder:
-    """A social security number that the agency issued stays, whatever becomes of the passport."""
-    if after.issued_social_security_number is not None or before.issued_social_security_number is None:
-        return after
-    return replace(after, issued_social_security_number=before.issued_social_security_number)
 
 
 def _refusal(zh: str, en: str) -> Refusal:

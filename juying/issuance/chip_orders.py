@@ -3,26 +3,25 @@
 The rows are locked by `juying.issuance.standing.load_standing`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import sqlalchemy as sa
 
 from juying.card.contents import CARD_NUMBER
-from juying.issuance.card_numbers import PREFIX, CardNumbers
+from juying.errors import InputError
+from juying.issuance.card_numbers import PREFIX, free_numbers
 from juying.issuance.standing import Standing, WaitingOrder
 from juying.ledger import schema
 from juying.ledger.ledger import Transaction
 from juying.ledger.orders import NewOrder, find_open, plan_orders, spoil
-from juying.ledger.people import CARD
-from juying.ledger.states import CardState, OrderKind, OrderState, require
+from juying.ledger.states import OrderKind, OrderState, require
 from juying.model.numbers import check_card_number
 
 SUSPENDED_NOTE = "permit suspended"
 """The note of an order that waits because the permit is suspended, and for no other reason."""
 
-_orders, _cards = schema.orders, schema.cards
+_orders = schema.orders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +37,22 @@ class NewCard:
     position: int = 0
 
 
+def with_number(tx: Transaction, wanted: NewCard) -> NewCard:
+    """The same with the number that the card gets.
+
+    Raises `FieldError` for a number that no card can have, `InputError` when the prefix is used up.
+    """
+    if wanted.number is not None:
+        return replace(wanted, number=check_card_number(wanted.number, CARD_NUMBER))
+    for number in free_numbers(tx, 1, wanted.prefix):
+        return replace(wanted, number=number)
+    raise InputError("此前缀的卡号已用完，请换一个前缀", "the card numbers of this prefix are used up: choose another")
+
+
 def order_card(
     tx: Transaction, now: Standing, application: int, permit: int, wanted: NewCard, *, lot: int | None
 ) -> int:
-    """Order a new card with ``permit``; the id of the order. Orders for the card in hand make way.
-
-    Raises `FieldError` for a number that no card can have.
-    """
-    number = _free_number(tx, wanted.prefix) if wanted.number is None else check_card_number(wanted.number, CARD_NUMBER)
+    """Order a new card, which has its number, with ``permit``; the id of the order. Others make way."""
     _replace(tx, now.bound_order)
     order = NewOrder(
         lot=lot if wanted.position else None,
@@ -53,7 +60,7 @@ def order_card(
         application=application,
         person=now.person,
         permit=permit,
-        card_number=number,
+        card_number=wanted.number,
         issued_on=wanted.issued_on,
     )
     return plan_orders(tx, [order])[0]
@@ -96,8 +103,7 @@ def withdraw(tx: Transaction, order: WaitingOrder, after: OrderState, *, note: s
         else:
             require(before, OrderState.PLANNED, where=f"orders/{order.id}")
         before = OrderState.PLANNED
-    if before is not after:
-        require(before, after, where=f"orders/{order.id}")
+    require(before, after, where=f"orders/{order.id}")
     tx.db.execute(sa.update(_orders).where(_orders.c.id == order.id).values(state=after.value, note=note))
     tx.note(f"order-{after.value}", order=order.id, card=order.card)
 
@@ -127,25 +133,3 @@ def _bound(
 ) -> int:  # fmt: skip
     order = NewOrder(kind=kind, application=application, person=now.person, permit=permit, card=card, due_on=due_on)
     return plan_orders(tx, [order])[0]
-
-
-def _free_number(tx: Transaction, prefix: str) -> str:
-    """A card number that no card has, had or will have."""
-    taken = [
-        *tx.db.execute(sa.select(_cards.c.number).where(_cards.c.number.startswith(prefix))).scalars(),
-        *tx.db.execute(sa.select(_orders.c.card_number).where(_orders.c.card_number.startswith(prefix))).scalars(),
-    ]
-    numbers = CardNumbers(taken, prefix)
-    return next(number for number in _allotted(numbers) if not _was_erased(tx, number))
-
-
-def _allotted(numbers: CardNumbers) -> Iterator[str]:
-    while True:
-        yield numbers.allot()
-
-
-def _was_erased(tx: Transaction, number: str) -> bool:
-    """Whether a card had this number whose holder was erased."""
-    key = tx.vault.key(CARD, number)
-    query = sa.select(_cards.c.id).where(_cards.c.number_key == key, _cards.c.state != CardState.SPOILED.value)
-    return tx.db.execute(query).first() is not None

@@ -8,7 +8,7 @@ sources say in different ways, or what is only usual, is a note for the clerk.
 """
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -64,6 +64,13 @@ def holder_changes(before: Holder, after: Holder) -> frozenset[str]:
     return frozenset(
         entry.name for entry in fields(Holder) if getattr(before, entry.name) != getattr(after, entry.name)
     )
+
+
+def with_issued_number(before: Holder, after: Holder) -> Holder:
+    """A social security number that the agency issued stays, whatever becomes of the passport."""
+    if after.issued_social_security_number is not None or before.issued_social_security_number is None:
+        return after
+    return replace(after, issued_social_security_number=before.issued_social_security_number)
 
 
 def kind_of(before: WorkPermit | None, after: WorkPermit, holder: Set[str] = frozenset()) -> Kind | None:

@@ -161,6 +161,10 @@ def test_the_end_of_a_permit(juying: Juying, desk: Desk, command: tuple[str, ...
     shown = juying("permit", "show", NUMBER, "--json").document
     assert shown["next"] == []
     assert shown["cards"][0]["permit"] is None
+    assert "the last day of the permit" not in juying("permit", "show", NUMBER).out
+    late = juying("permit", "extend", NUMBER, "--until", LONGER)
+    assert late.status == 2
+    assert "there is no valid permit" in late.err
 
 
 def test_suspended_and_resumed(juying: Juying, desk: Desk) -> None:
@@ -215,6 +219,8 @@ def test_holidays_come_from_the_office(juying: Juying, desk: Desk, monkeypatch: 
 def test_everything_on_one_person(juying: Juying, desk: Desk) -> None:
     shown = juying("permit", "show", NUMBER.lower())
     assert shown.status == 0, shown.err
+    assert juying("permit", "reissue", NUMBER, "--reason", "damaged").status == 0
+    assert "new card" in juying("permit", "show", NUMBER).out
     for text in (*PERSONAL, NUMBER, "首席科学家", "live", "the last day to apply for an extension", "in 30 days"):
         assert text in shown.out
     document = juying("permit", "show", "--person", desk.person, "--json").document

@@ -293,9 +293,11 @@ def test_a_damaged_card_is_good_until_the_new_one_is_made(desk: Desk, anna: int,
 
 
 def test_no_card_has_a_number_with_a_wrong_check_character(desk: Desk, anna: int, card: VirtualCard) -> None:
-    with pytest.raises(InputError, match="check"):
-        desk.apply(Kind.REISSUE_DAMAGED, anna, card=NewCard(number="JY0000995"))
-    assert desk.dossier(anna).standing.new_order is None
+    before = desk.events()
+    with desk.ledger.transaction(desk.ledger.local) as tx, pytest.raises(InputError, match="check"):
+        changes_module.apply_application(tx, Kind.REISSUE_LOST, anna, card=NewCard(number="JY0000995"))
+    assert desk.events() == before
+    assert desk.works(card), "nothing was done in the transaction that goes on"
 
 
 def test_a_damaged_card_that_gets_lost_meanwhile(desk: Desk, anna: int, card: VirtualCard) -> None:
@@ -647,6 +649,19 @@ def test_card_numbers_are_never_given_twice(desk: Desk) -> None:
     with desk.ledger.reading() as db:
         asked = sa.select(schema.orders.c.card_number).where(schema.orders.c.id == order.id)
         assert db.execute(asked).scalar_one()[:8] == "JY000004"
+
+
+def test_a_prefix_may_be_used_up(desk: Desk, anna: int, card: VirtualCard) -> None:
+    with desk.ledger.transaction(desk.ledger.local) as tx:
+        for serial in range(1, 10):
+            tx.db.execute(
+                sa.insert(schema.orders).values(
+                    kind="new", state="cancelled", position=0, application_id=1, person_id=anna, permit_id=1,
+                    card_number=card_number(f"ABCDEFG{serial}"), made_at=tx.now,
+                )
+            )  # fmt: skip
+    with pytest.raises(InputError, match="used up"):
+        desk.apply(Kind.REISSUE_DAMAGED, anna, card=NewCard(prefix="ABCDEFG"))
 
 
 def test_nothing_personal_stands_in_events(desk: Desk, anna: int, card: VirtualCard) -> None:

@@ -485,6 +485,27 @@ def test_what_the_lost_service_broke_off_is_tried_again_when_it_is_back(monkeypa
     assert not worker.alive
 
 
+def test_a_lost_ledger_is_no_failure_of_the_card_and_a_reader_may_go_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = FakeDesk(LedgerUnavailable("断开", "lost"))
+    opened: SimpleQueue[str] = SimpleQueue()
+
+    def open_card(reader: str) -> object:
+        worker.lose()
+        opened.put(reader)
+        desk.ending = True
+        raise desk.error
+
+    monkeypatch.setattr("juying.issuance.station_worker.PcscTransport.open", open_card)
+    worker = Worker(desk, "a reader")
+    worker.insert()
+    assert opened.get(timeout=PATIENCE) == "a reader"
+    worker._thread.join(PATIENCE)
+    assert desk.failures.empty()
+    assert (worker.view.doing, worker.view.note.en) == (Doing.GONE, "lost")
+
+
 def test_readers_come_and_go(ledger: Ledger) -> None:
     """Only those that are named are used; a reader that is plugged in again is the same one."""
     heard: list[Kind] = []

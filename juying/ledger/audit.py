@@ -57,7 +57,7 @@ def audit_records(db: sa.Connection, vault: Vault | None = None) -> list[Finding
 
 def _all(db: sa.Connection, vault: Vault | None) -> Iterator[Finding]:
     for check in (*_checks(), *_missing_subjects()):
-        for row in db.execute(check.query.limit(MOST_FINDINGS)):
+        for row in db.execute(check.query).fetchmany(MOST_FINDINGS):  # PostgreSQL plans a LIMIT for the case of many
             yield Finding(f"{check.table}/{row[0]}", check.text)
     if db.dialect.name == "sqlite":
         for table, row_id, *_ in db.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(MOST_FINDINGS):

@@ -19,7 +19,7 @@ from juying.cli import station_view
 from juying.cli.app import run
 from juying.cli.output import console
 from juying.credential.issue import from_text, unverified_claims
-from juying.issuance.demo_keys import FOLDER, demonstration_keys
+from juying.issuance.demo_keys import FOLDER, KEY_FILE, TRUST_FILE, demonstration_keys
 from juying.issuance.office import Office
 from juying.issuance.production import Production
 from juying.issuance.station import Station
@@ -176,6 +176,16 @@ def test_bad_use_is_said(juying: Juying, lot: int, pcsc_reader: Slot) -> None:
     assert juying("station").status == 2
 
 
+def test_an_office_signs_with_its_own_key(juying: Juying, lot: int, pcsc_reader: Slot) -> None:
+    office()
+    with Ledger.open(LEDGER) as ledger:
+        issuing.add_lot(ledger, 0, name="empty")
+    own = "--key", FOLDER / KEY_FILE, "--trust", FOLDER / TRUST_FILE
+    station = "station", "--reader", pcsc_reader.name, "--lot", "empty", "--ledger", LEDGER, "--until-done"
+    assert juying(*station, *own).status == 0
+    assert "go together" in juying(*station, *own[:2]).err
+
+
 def test_credentials_that_cannot_be_kept_end_the_station(juying: Juying, lot: int, pcsc_reader: Slot) -> None:
     Path("taken").write_text("a file")
     juying("virtual", "new", "box", "--count", 1)
@@ -216,7 +226,7 @@ def test_a_terminal_shows_a_table_with_names(
     shown = screen.getvalue()
     assert "begun and not done" in shown
     assert names()[0] in shown
-    assert "take the card out" in shown
+    assert "take the card" in shown
 
 
 def render(table: object) -> str:

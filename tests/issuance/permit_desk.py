@@ -25,10 +25,12 @@ from juying.issuance.office import Office
 from juying.issuance.permit_kinds import Kind
 from juying.issuance.production import Produced, Production
 from juying.ledger import credentials, schema
+from juying.ledger.audit import audit_records
 from juying.ledger.ledger import Ledger
 from juying.ledger.people import add_persons
 from juying.ledger.register import statuses_of
 from juying.ledger.states import LIVE_CARDS, CardState, CredentialState, OrderState
+from juying.ledger.verify import verify_chain
 from juying.model import Employer, WorkPermit
 from tests import people
 
@@ -100,6 +102,12 @@ class Desk:
     def kinds(self) -> list[str]:
         with self.ledger.reading() as db:
             return list(db.execute(sa.select(schema.events.c.kind).order_by(schema.events.c.number)).scalars())
+
+    def close(self) -> None:
+        """The whole ledger agrees with its events at the end."""
+        with self.ledger, self.ledger.reading() as db:
+            assert verify_chain(db).whole
+            assert audit_records(db, self.ledger.vault) == []
 
     def works(self, card: VirtualCard) -> bool:
         """Whether a terminal with the latest status list says yes to the card."""

@@ -33,8 +33,8 @@ ISSUED = CardIdentity(number=NUMBER, issued_on=date(2020, 5, 4), expires_on=date
 @pytest.fixture
 def desk(database: str) -> Iterator[Desk]:
     desk = Desk(database)
-    with desk.ledger:
-        yield desk
+    yield desk
+    desk.close()
 
 
 def card_of(desk: Desk, holder: Holder, identity: CardIdentity = ISSUED) -> VirtualCard:

@@ -29,8 +29,8 @@ ENDS = sorted(kind for kind in ENDING if kind is not Kind.EXPIRY)
 @pytest.fixture
 def desk(database: str) -> Iterator[Desk]:
     desk = Desk(database)
-    with desk.ledger:
-        yield desk
+    yield desk
+    desk.close()
 
 
 def machine(desk: Desk) -> type[RuleBasedStateMachine]:

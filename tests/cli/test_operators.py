@@ -9,9 +9,11 @@ import pytest
 from juying.cli import ledger_options
 from juying.ledger import schema
 from juying.ledger.ledger import Ledger
+from juying.ledger.passwords import Passwords
 from tests.cli.conftest import Juying
 from tests.cli.desk import Done
 from tests.issuing import rows
+from tests.ledger.test_operators import CHEAP
 
 FANG, LEI = "王芳", "李雷"
 PASSWORDS = {FANG: "correct horse battery", LEI: "another horse battery"}
@@ -24,6 +26,7 @@ def ledger(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
     monkeypatch.setenv("JUYING_LEDGER", "ledger.db")
+    monkeypatch.setattr(Passwords, "_hasher", CHEAP)
     Ledger.open("ledger.db", region="331000").close()
     return home / "ledger.db"
 

@@ -10,12 +10,13 @@ import pytest
 from juying.ledger.approvals import BULK, SECOND_PERSON, TIME_LIMIT
 from juying.ledger.ledger import Ledger
 from juying.ledger.operators import PERMITS, Action
-from juying.ledger.passwords import LONGEST, MOST_WRONG, PAUSE, SHORTEST
+from juying.ledger.passwords import LONGEST, MOST_WRONG, PAUSE, SHORTEST, Passwords
 from juying.ledger.sessions import IDLE
 from juying.ledger.sessions import LONGEST as LONGEST_SESSION
 from juying.ledger.states import Role
 from tests.cli.conftest import Juying
 from tests.cli.desk import ROOT
+from tests.ledger.test_operators import CHEAP
 
 MANUAL = (ROOT / "docs" / "operators.md").read_text("utf-8")
 BLANKS = "卡识别码\n33100000000111223344556A\n33100000000111223344556B\n"
@@ -32,6 +33,7 @@ def test_what_the_manual_shows_is_what_comes(juying: Juying, home: Path, monkeyp
     for variable in ("JUYING_PASSWORD", "JUYING_NEW_PASSWORD"):  # what everybody types at the prompt
         monkeypatch.setenv(variable, "correct horse battery")
     monkeypatch.setenv("JUYING_LEDGER", "office.db")
+    monkeypatch.setattr(Passwords, "_hasher", CHEAP)
     Ledger.open("office.db", region="331000").close()
     Path("blanks.csv").write_text(BLANKS, "utf-8")
     count = 0

@@ -100,6 +100,11 @@ class TestPlaces:
         assert set(modes.values()) <= {0o600}
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
+    def test_an_sqlite_file_may_be_named_by_its_address(self, tmp_path: Path) -> None:
+        with Ledger.open(f"sqlite:///{tmp_path}/ledger.db", region=REGION) as ledger:
+            assert ledger.where == f"{tmp_path}/ledger.db"
+        Ledger.open(tmp_path / "ledger.db", make=False).close()
+
     @pytest.mark.parametrize(
         ("where", "message"),
         [
@@ -492,6 +497,17 @@ def test_somebody_who_reads_while_the_file_is_begun_is_waited_for(tmp_path: Path
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     helper.join()
     connection.close()
+    other.close()
+
+
+def test_it_is_not_waited_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "PATIENCE", 0.0)
+    path = tmp_path / "ledger.db"
+    path.touch(0o600)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(LedgerUnavailable, match="locked"):
+        Ledger.open(path, region=REGION)
     other.close()
 
 

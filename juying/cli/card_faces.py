@@ -8,12 +8,14 @@ import typer
 
 from juying.cli.options import Json, Reader, Replay, Root, Trust, Virtual, load_trust, open_transport
 from juying.cli.output import DEMONSTRATION, Exit, print_json, print_text, tell
+from juying.cli.trusting import known_lists
 from juying.cli.verifying import text_of
 from juying.errors import InputError
 from juying.text import Text
 
 if TYPE_CHECKING:
     from juying.credential.card_face import CardFace
+    from juying.credential.status import StatusLists
     from juying.credential.trust import TrustList
     from juying.services.reading import Reading
 
@@ -45,9 +47,11 @@ def card_face(
     from juying.services.reading import read_card
 
     trusted = load_trust(trust, root)
+    status = known_lists(None, trusted)
     with open_transport(reader, virtual, replay) as transport:
-        reading = read_card(SscCard.open(transport), trusted, now=datetime.now(UTC), photo=photo is None)
-    face = _face(reading, None if source is None else text_of(source), photo, trusted)
+        card, now = SscCard.open(transport), datetime.now(UTC)
+        reading = read_card(card, trusted, now=now, status=status, photo=photo is None)
+    face = _face(reading, None if source is None else text_of(source), photo, trusted, status)
     _make_folder(out)
     front, back = save_faces(face, out)
     for problem in reading.problems:
@@ -63,7 +67,9 @@ def card_face(
     return Exit.DONE
 
 
-def _face(reading: "Reading", code: str | None, photo: Path | None, trust: "TrustList") -> "CardFace":
+def _face(
+    reading: "Reading", code: str | None, photo: Path | None, trust: "TrustList", status: "StatusLists | None"
+) -> "CardFace":
     """What the card says, with another credential for the back and another photo where they are given."""
     from juying.credential.card_face import CardFace
     from juying.credential.issue import to_text
@@ -74,7 +80,7 @@ def _face(reading: "Reading", code: str | None, photo: Path | None, trust: "Trus
     if reading.permit is not None and reading.record is not None:
         held = to_text(reading.record), reading.permit
     if code is not None:
-        given = code, verify(code, trust, now=datetime.now(UTC))
+        given = code, verify(code, trust, now=datetime.now(UTC), status=status)
     full, shown = held or given, given or held
     if full is None or shown is None:
         raise InputError(

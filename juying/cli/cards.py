@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from juying.cli.gate import Lists
 from juying.cli.options import (
     AskPin,
     Json,
@@ -25,6 +26,7 @@ from juying.cli.options import (
 )
 from juying.cli.output import Exit, console, print_fields, print_json, tell
 from juying.cli.transit_view import show_transit
+from juying.cli.trusting import known_lists
 from juying.errors import CardRefused
 from juying.text import Text
 
@@ -44,6 +46,7 @@ def read(
     profile: ProfileName = None,
     trust: Trust = None,
     root: Root = None,
+    lists: Lists = None,
     photo: Annotated[
         Path | None, typer.Option("--photo", metavar="FILE", help="把照片存到此文件 / save the photo to this file")
     ] = None,
@@ -62,6 +65,7 @@ def read(
 
     layout = load_profile(profile) if profile else None
     trusted = load_trust(trust, root, required=False)
+    status = known_lists(lists, trusted)
     with (
         open_access(keys, pin_file, ask_pin) as access,
         open_transport(reader, virtual, replay, record, layout) as transport,
@@ -73,7 +77,9 @@ def read(
             if transit is None:
                 raise
             return _show_transit_card(transport, transit, json=json)
-        reading = read_card(card, trusted, now=datetime.now(UTC), photo=photo is not None, everything=everything)
+        reading = read_card(
+            card, trusted, now=datetime.now(UTC), status=status, photo=photo is not None, everything=everything
+        )
         transit = transit_of(card.channel)
     saved = photo is None or _save_photo(reading, photo)
     files = reading.files(card.profile) if everything else {}

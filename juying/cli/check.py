@@ -26,6 +26,7 @@ from juying.cli.options import (
 )
 from juying.cli.output import Exit, print_json
 from juying.cli.plain import Cell, print_line, print_rows
+from juying.cli.trusting import known_lists
 from juying.cli.verifying import load_verifier, open_replay_cache, text_of
 from juying.errors import CardRefused, InputError
 from juying.text import Text
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from juying.card.access import Access
     from juying.card.transport import Transport
     from juying.card.tunion import TransitCard
+    from juying.credential.status import StatusLists
     from juying.credential.trust import TrustList
     from juying.credential.verdict import Verification
     from juying.services.adapter import Adapter
@@ -114,7 +116,8 @@ def check(
             open_access(keys, pin_file, ask_pin) as access,
             open_transport(reader, virtual, replay) as transport,
         ):
-            presentation = _card(transport, profile, access, load_trust(trust, root, required=False), wants_transit)
+            trusted = load_trust(trust, root, required=False)
+            presentation = _card(transport, profile, access, trusted, known_lists(lists, trusted), wants_transit)
     elif reader or virtual or replay:
         raise InputError("卡和码只能给一个", "either a card or a code, not both")
     else:
@@ -141,7 +144,12 @@ def exit_status(result: "CheckResult") -> int:
 
 
 def _card(
-    transport: "Transport", profile: str | None, access: "Access | None", trust: "TrustList", wants_transit: bool
+    transport: "Transport",
+    profile: str | None,
+    access: "Access | None",
+    trust: "TrustList",
+    status: "StatusLists | None",
+    wants_transit: bool,
 ) -> "Presentation":
     """The card in the reader, with what it and its holder proved.
 
@@ -162,7 +170,7 @@ def _card(
         if transit is None:
             raise
         return Presentation(carrier="chip", chip_read=True, transit=transit)
-    reading = read_card(card, trust, now=datetime.now(UTC))
+    reading = read_card(card, trust, now=datetime.now(UTC), status=status)
     if reading.genuine is False:
         text, _ = GENUINE[False]
         raise CardRefused(*text, where=transport.name)

@@ -10,6 +10,7 @@ from juying.cli.commands import Commands
 from juying.cli.gate import Audience, Lists, Nonce, PolicyFile, ReplayFile
 from juying.cli.options import Json, Root, Trust, load_trust
 from juying.cli.output import Exit, print_json
+from juying.cli.trusting import known_lists
 from juying.cli.verifying import text_of, verify_source
 from juying.errors import InputError
 
@@ -77,7 +78,8 @@ def draw(
     from juying.credential.verify import verify as verify_credential
 
     trusted, now = load_trust(trust, root), datetime.now(UTC)
-    verified = [(text, verify_credential(text, trusted, now=now)) for text in map(text_of, sources)]
+    status = known_lists(None, trusted)
+    verified = [(text, verify_credential(text, trusted, now=now, status=status)) for text in map(text_of, sources)]
     if sheet is not None or len(verified) > 1:
         save_sheets(verified, out, grid=_grid(sheet))
     else:

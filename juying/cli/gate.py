@@ -11,7 +11,11 @@ PolicyFile = Annotated[
 ]
 Lists = Annotated[
     Path | None,
-    typer.Option("--lists", metavar="PATH", help="状态列表文件或目录 / status list, or a folder of them"),
+    typer.Option(
+        "--lists",
+        metavar="PATH",
+        help="状态列表文件或目录，默认 JUYING_LISTS / status list, or a folder of them; default: JUYING_LISTS",
+    ),
 ]
 Audience = Annotated[
     str | None, typer.Option("--audience", metavar="NAME", help="本终端的名称 / name of this terminal")

@@ -93,7 +93,9 @@ def issue(
 ) -> int:
     """签发：申请表变成卡片和二维码凭证 / issue a sheet of applications: cards and QR credentials."""
     from juying.codec.profile import load_profile
+    from juying.issuance.demo_keys import FOLDER, LISTS
     from juying.issuance.intake import read_applications
+    from juying.issuance.report import Outcome
     from juying.issuance.run import issue_rows
 
     layout = load_profile(profile)
@@ -113,7 +115,38 @@ def issue(
                 issue_rows, opened, acting(opened), office, rows, out, blanks, profile=layout, prefix=prefix,
                 name=lot or default_name(applications), source=applications.name, failed=_tell_failure,
             )  # fmt: skip
-            return _issue(run, len(rows), out, office, as_json=json)
+            results = _issue(run, len(rows))
+            lists = out / LISTS if signer is not None else FOLDER / LISTS
+            if not lists.is_dir() or any(result.outcome is Outcome.ISSUED for result in results):
+                _publish(opened, office, lists)
+    return _show(results, out, office, as_json=json)
+
+
+def _publish(ledger: "OpenLedger", office: "Office", folder: Path) -> None:
+    """Sign the status lists of the ledger into ``folder``: without them no terminal can tell that a code is good.
+
+    Those of the demonstration keys are good as long as the keys are. Other lists that stand there, of another ledger,
+    make way then.
+    """
+    from juying.credential.publish import publish
+    from juying.credential.status_list import LIFETIME
+    from juying.issuance import demo_keys
+    from juying.ledger.register import LedgerRegister
+
+    register = LedgerRegister(ledger, acting(ledger))
+    demonstration = folder == demo_keys.FOLDER / demo_keys.LISTS
+    lifetime = demo_keys.LIFETIME if demonstration else LIFETIME
+    publish_now = partial(
+        publish, register, folder, office.signer, office.trust, now=office.clock(), lifetime=lifetime
+    )  # fmt: skip
+    try:
+        publish_now()
+    except InputError:
+        if not demonstration:
+            raise
+        for path in folder.iterdir():
+            path.unlink()
+        publish_now()
 
 
 def default_name(sheet: Path) -> str:
@@ -198,14 +231,18 @@ def _blanks(
         yield ReaderBlanks(find_reader(reader), tell, access=access)
 
 
-def _issue(run: "Callable[..., Iterator[RowResult]]", total: int, out: Path, office: "Office", *, as_json: bool) -> int:
-    from juying.issuance.run import REPORT
-
+def _issue(run: "Callable[..., Iterator[RowResult]]", total: int) -> "list[RowResult]":
     results = []
     with _progress(total) as (step, writing):
         for result in run(progress=writing):
             results.append(result)
             step(result)
+    return results
+
+
+def _show(results: "Sequence[RowResult]", out: Path, office: "Office", *, as_json: bool) -> int:
+    from juying.issuance.run import REPORT
+
     good = sum(result.outcome.good for result in results)
     report = str(out / REPORT)
     if as_json:

@@ -54,6 +54,17 @@ def root_file(root: Path | None) -> Path | None:
     return root or (Path(named) if (named := os.environ.get("JUYING_ROOT")) else None)
 
 
+def known_lists(lists: Path | None, trust: "TrustList") -> "StatusLists | None":
+    """The status lists that the option, the environment or the demonstration keys give; None without any."""
+    from juying.issuance.demo_keys import FOLDER, LISTS
+
+    named = lists or os.environ.get("JUYING_LISTS")
+    demonstration = FOLDER / LISTS
+    if not named and demonstration.is_dir() and any(key.demonstration for key in trust):
+        named = demonstration
+    return load_lists(Path(named), trust, datetime.now(UTC)) if named else None
+
+
 def load_lists(path: Path, trust: "TrustList", now: datetime) -> "StatusLists":
     """The lists in a file or folder; what does not count is told on standard error."""
     from juying.credential.status import StatusLists

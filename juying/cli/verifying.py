@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from juying.cli.output import DEMONSTRATION, Exit, print_fields, print_json
 from juying.cli.plain import Cell, print_line, print_rows
-from juying.cli.trusting import load_lists, load_trust
+from juying.cli.trusting import known_lists, load_trust
 from juying.errors import DecodeError, InputError
 from juying.text import Text
 
@@ -65,7 +65,7 @@ def load_verifier(
     from juying.credential.verify import verify
 
     rules = Policy.load(policy) if policy else DEFAULT
-    status = load_lists(lists, trust, datetime.now(UTC)) if lists else None
+    status = known_lists(lists, trust)
     challenge = None if nonce is None else _bytes(nonce)
 
     def verify_now(text: str) -> "Verification":

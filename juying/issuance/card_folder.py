@@ -34,7 +34,7 @@ _PICTURES = {
 def keep_credentials(folder: Path, credentials: Credentials, office: Office) -> bool:
     """Bring texts and pictures to ``credentials``; whether anything was missing or other. Raises `InputError`."""
     make_folder(folder)
-    with _file_errors(folder):
+    with file_errors(folder):
         for draft in folder.glob(".*"):  # of a run that was killed
             draft.unlink()
     records = {FULL: credentials.full, MINIMAL: credentials.minimal}
@@ -44,7 +44,7 @@ def keep_credentials(folder: Path, credentials: Credentials, office: Office) -> 
         path = folder / f"{name}.txt"
         if _content(path) != text:
             changed = True
-            with _file_errors(folder):
+            with file_errors(folder):
                 for picture, (drawn, _) in _PICTURES.items():
                     if drawn == name:
                         (folder / picture).unlink(missing_ok=True)
@@ -60,14 +60,14 @@ def keep_credentials(folder: Path, credentials: Credentials, office: Office) -> 
 
 def remove_credentials(folder: Path) -> None:
     """Take away texts and pictures: the permit is over. Raises `InputError`."""
-    with _file_errors(folder):
+    with file_errors(folder):
         for name in (f"{FULL}.txt", f"{MINIMAL}.txt", *_PICTURES):
             (folder / name).unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder, for its owner only, and those above it. Raises `InputError`."""
-    with _file_errors(folder):
+    with file_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
@@ -79,7 +79,8 @@ def _content(path: Path) -> bytes | None:
 
 
 @contextmanager
-def _file_errors(folder: Path) -> Iterator[None]:
+def file_errors(folder: Path) -> Iterator[None]:
+    """What goes wrong in a folder as an `InputError`."""
     try:
         yield
     except OSError as error:

@@ -12,10 +12,12 @@ from juying.text import Text
 FOLDER = Path("build", "demo-keys")
 """Where the command line looks for them, below the working directory."""
 
-KEY_FILE, TRUST_FILE = "issuer.pem", "trust.json"
+KEY_FILE, TRUST_FILE, LISTS = "issuer.pem", "trust.json", "lists"
+"""The key, the trust list, and the folder for status lists, below that folder."""
 
 _ISSUER = Text("演示签发机关（无效力）", "demonstration issuer (of no effect)")
-_DAYS = 366
+LIFETIME = timedelta(days=366)
+"""How long the key may sign, and its status lists may be relied on."""
 _PATIENCE = 10.0  # seconds for another process that is making the same keys
 
 
@@ -60,7 +62,7 @@ def _trust(signer: SoftwareSigner, region: str) -> TrustList:
         issuer=_ISSUER,
         region=region,
         not_before=start,
-        not_after=start + timedelta(days=_DAYS),
+        not_after=start + LIFETIME,
         demonstration=True,
     )
     return TrustList([key])

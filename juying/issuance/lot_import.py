@@ -5,7 +5,7 @@ duplicates and changes nothing; when its errors are corrected, the rest joins th
 """
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -58,13 +58,14 @@ def import_rows(
     source: str = "",
     box_size: int = BOX_SIZE,
     prefix: str = PREFIX,
+    taken: Collection[str] = (),
     check: Check | None = None,
 ) -> Imported:
     """Bring the good rows of a sheet into the ledger, as orders of the lot called ``name``; wrong ones stay out.
 
     A lot of that name that came from the same ``source`` (a file name) gets what is new. ``profile`` is that of the
-    cards to be made, ``prefix`` begins the card numbers of those who ask for none, ``check`` is asked about every new
-    and changed application.
+    cards to be made, ``prefix`` begins the card numbers of those who ask for none, and none of ``taken`` is given to
+    anybody; ``check`` is asked about every new and changed application.
 
     Raises `InputError`, with nothing changed, for a wrong name, prefix or box size, a lot that is another one, and an
     operator without the role.
@@ -85,7 +86,7 @@ def import_rows(
         if not any(found.of(Status.NEW, Status.CHANGED)):
             return Imported(None, found)
         lot, position = _open_lot(tx, name, source, profile, box_size)
-        done = _Import(tx, lot, prefix, photo).carry_out(found, position)
+        done = _Import(tx, lot, prefix, taken, photo).carry_out(found, position)
         counts = {status.value: count for status, count in done.counts.items()}
         tx.note("lot-imported", counts, lot=lot)
         return Imported(lot, done)
@@ -154,6 +155,7 @@ class _Import:
     tx: Transaction
     lot: int
     prefix: str
+    taken: Collection[str]
     photo: PhotoMaker
 
     def carry_out(self, found: Preview, position: int) -> Preview:
@@ -183,7 +185,7 @@ class _Import:
     def _with_numbers(self, findings: Sequence[Finding]) -> list[Finding]:
         """Card numbers for the new ones that ask for none; when they run out, the last ones are wrong."""
         missing = [one for one in findings if one.status is Status.NEW and not one.card_number]
-        asked = [one.card_number for one in findings if one.card_number]
+        asked = [*self.taken, *(one.card_number for one in findings if one.card_number)]
         numbers = free_numbers(self.tx, len(missing), self.prefix, asked=asked)
         allotted = dict(zip((one.row for one in missing), numbers, strict=False))
         without = {one.row for one in missing[len(numbers) :]}

@@ -18,7 +18,7 @@ from juying.codec.spec import Profile
 from juying.credential.claims import Tier
 from juying.errors import CardError, CardRefused, InputError, JuyingError, ReaderUnavailable, ServiceUnavailable
 from juying.issuance.blanks import CARD_FILE, Blanks, place
-from juying.issuance.card_folder import keep_credentials, make_folder, remove_credentials
+from juying.issuance.card_folder import file_errors, keep_credentials, make_folder, remove_credentials
 from juying.issuance.card_numbers import PREFIX
 from juying.issuance.compare import Agreement, compare_card
 from juying.issuance.intake import Application, Row
@@ -79,7 +79,7 @@ def issue_rows(
     with locked(out):
         imported = import_rows(
             ledger, actor, rows, name, profile=profile.name, source=source, box_size=box_size, prefix=prefix,
-            check=lambda application: check_fits(office, profile, application),
+            taken=_numbers_in(out), check=lambda application: check_fits(office, profile, application),
         )  # fmt: skip
         run = _Run(ledger, actor, office, out, blanks, progress, failed)
         with report_file(out / REPORT) as report:
@@ -103,6 +103,12 @@ def check_fits(office: Office, profile: Profile, application: Application) -> No
 
 
 _ANY_NUMBER = "JY0000010"
+
+
+def _numbers_in(out: Path) -> list[str]:
+    """What folders with something in them are called: another ledger may have given these numbers to somebody."""
+    with file_errors(out):
+        return [folder.name for folder in out.iterdir() if folder.is_dir() and any(folder.iterdir())]
 
 
 @dataclass(frozen=True, slots=True)

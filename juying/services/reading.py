@@ -9,6 +9,7 @@ from juying.card.ssc import CardData, Problem, SscCard
 from juying.codec.decoding import Explained, decode_file, json_value
 from juying.codec.spec import Content, File, Profile
 from juying.credential.claims import Claims
+from juying.credential.status import StatusLists
 from juying.credential.trust import TrustList
 from juying.credential.verify import Verification, verify
 from juying.errors import AccessRefused, DecodeError, KeyUseError
@@ -98,9 +99,15 @@ class Reading:
 
 
 def read_card(
-    card: SscCard, trust: TrustList, *, now: datetime, photo: bool = False, everything: bool = False
+    card: SscCard,
+    trust: TrustList,
+    *,
+    now: datetime,
+    status: StatusLists | None = None,
+    photo: bool = False,
+    everything: bool = False,
 ) -> Reading:
-    """Read a card and check the permit on it against ``trust`` at the time ``now`` (with a time zone).
+    """Read a card and check the permit on it against ``trust`` and ``status`` at the time ``now`` (with a time zone).
 
     With the city's keys the chip has to prove first that it is no copy, and a sealed permit is opened. Raises
     `CardError` when the card cannot be read at all.
@@ -114,7 +121,7 @@ def read_card(
     except (AccessRefused, DecodeError, KeyUseError) as error:
         problem = Problem("permit", error.text)
         return Reading(data, None, Signature.SEALED, (*data.problems, problem), genuine)
-    verification = verify(record, trust, now=now)
+    verification = verify(record, trust, now=now, status=status)
     problems = list(data.problems)
     if not verification.valid:
         problems.append(Problem("permit", verification.verdict.text))

@@ -9,6 +9,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ from tests.harness import PrivatePcscd, PrivatePostgres, Slot
 from tests.issuing import add_lot, blank
 from tests.kill.processes import DEADLINE, Desk, kill, run_feeder, run_station, start
 
-LONGEST = 1.2  # seconds that a station lives before it is killed: some cards' worth
+LIVES = (0.3, 1.2)  # seconds that a station lives at most: killed before its first card, or after some
 
 
 def make_lot_while_killing(
@@ -48,7 +49,7 @@ def make_lot_while_killing(
     done = 0
     while done < kills:
         victim = done % stations
-        running[victim].join(chance.uniform(0.02, LONGEST))
+        running[victim].join(chance.uniform(0.02, chance.choice(LIVES)))
         if not running[victim].is_alive() and not _left(desk):
             break
         kill(running[victim])
@@ -56,13 +57,24 @@ def make_lot_while_killing(
         done += 1
     for station in running:
         station.join(DEADLINE + orders)
-        assert station.exitcode == 0, "the station that nobody kills finishes the lot"
+        assert station.exitcode == 0, f"the station that nobody kills does not finish: {_stand(desk, box, feeder)}"
     feeder.join(DEADLINE)
     if feeder.is_alive():  # a card that was done when its station was killed may be offered once more
         kill(feeder)
     assert done == kills, f"the lot was made after {done} kills"
     with desk.open() as ledger:
         check(ledger, sorted(box.rglob("*.vcard")), orders)
+
+
+def _stand(desk: Desk, box: Path, feeder: BaseProcess) -> str:
+    """How far everybody is, for the message of a failure."""
+    with desk.open() as ledger, ledger.reading() as db:
+        table = schema.orders
+        states = dict(db.execute(sa.select(table.c.state, sa.func.count()).group_by(table.c.state)).all())
+        notes = db.execute(sa.select(table.c.note).where(table.c.note != "").distinct()).scalars().all()
+        stations = db.execute(sa.select(schema.stations.c.status)).scalars().all()
+    waiting = len(list(box.glob("*.vcard")))
+    return f"{states}, {notes}, {stations}; feeder alive: {feeder.is_alive()}, cards waiting: {waiting}"
 
 
 def _left(desk: Desk) -> int:

@@ -108,16 +108,17 @@ class FedReader:
         ends: SimpleQueue[End] = SimpleQueue()
         if not self._insert(WatchedCard(card, ends.put), stop):
             return End.AGAIN
+        how = End.AGAIN
         try:
             while self._reader.inserted and not stop.is_set():
                 with contextlib.suppress(Empty):
-                    return ends.get(timeout=_TICK)
+                    how = ends.get(timeout=_TICK)
+                    break
         finally:
             self._reader.remove()
-        with contextlib.suppress(Empty):
-            return ends.get_nowait()
-        self._await_look(stop)
-        return End.AGAIN
+        if how is End.AGAIN:
+            self._await_look(stop)
+        return how
 
     def _insert(self, card: Card, stop: threading.Event) -> bool:
         while not stop.is_set():

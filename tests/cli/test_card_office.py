@@ -54,7 +54,7 @@ def card(juying: Juying) -> Path:
 @pytest.fixture
 def store(juying: Juying) -> str:
     """An office's own keys, which virtual cards take."""
-    done(juying("keys", "init", "--keys", STORE, "--city", "331000", "--transport", "demo", "--json"))
+    done(juying("keys", "init", "--keys", STORE, "--city", "331000", "--transport", "demo", "--ledger", "--json"))
     return STORE
 
 
@@ -262,7 +262,7 @@ def test_the_keys_after_the_next_rotation(juying: Juying, office: Office, card: 
 def test_a_store_without_the_main_key_of_the_card_is_told_what_it_lacks(
     juying: Juying, office: Office, card: Path
 ) -> None:
-    done(juying("keys", "init", "--keys", STORE, "--city", "331000", "--json"))
+    done(juying("keys", "init", "--keys", STORE, "--city", "331000", "--ledger", "--json"))
     before = load_card(card).memory.keys["SSSE/MK"].tries
     told = refused(office("load-keys", *on_virtual("--keys", STORE)), 2)
     assert "the previous version of SSSE/MK in the key store office.keys has to be the main key" in told
@@ -346,7 +346,19 @@ def test_keys_in_a_token_go_onto_a_card_and_seal_its_permit(
         monkeypatch.setenv("JUYING_PKCS11_MODULE", str(library))
         monkeypatch.setenv("JUYING_TOKEN_PIN", TOKEN_PIN)
         token = "pkcs11:token=office"
-        init = ("keys", "init", "--keys", token, "--city", "331000", "--profile", "ssc-v2", "--transport", "demo")
+        init = (
+            "keys",
+            "init",
+            "--keys",
+            token,
+            "--city",
+            "331000",
+            "--profile",
+            "ssc-v2",
+            "--transport",
+            "demo",
+            "--ledger",
+        )
         made = done(juying(*init, "--json"))["keys"]
         assert {key["version"] for key in made if key["name"] == "SSSE/MK"} == {2}
         assert done(juying(*init, "--json"))["keys"] == [], "nothing is made twice"

@@ -34,7 +34,8 @@ def test_an_own_key_signs_and_is_verified_by_its_trust_list(juying: Juying) -> N
     assert done.status == 0
     assert "demonstration" not in done.out
     assert not Path("build").exists()
-    verified = juying("verify", "out/JY0000010/credential.txt", "--trust", "trust.json", "--json").document
+    credential = ("out/JY0000010/credential.txt", "--trust", "trust.json", "--lists", "out/lists")
+    verified = juying("verify", *credential, "--json").document
     assert (verified["verdict"], verified["issuer"]["kid"]) == ("valid", signer.kid.hex())
     assert verified["issuer"]["demonstration"] is False
 

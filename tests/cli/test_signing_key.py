@@ -29,7 +29,7 @@ def issue_with(store: str, *options: str) -> None:
     assert not Path("city").exists()
     assert run(["trust", "add", "trust.json", "city.json"]) == 0
     assert run(["issue", str(SHEET), "--out", "out", *key, "--trust", "trust.json", *options]) == 0
-    assert run(["verify", "out/JYX000010/credential.txt", "--trust", "trust.json"]) == 0
+    assert run(["verify", "out/JYX000010/credential.txt", "--trust", "trust.json", "--lists", "out/lists"]) == 0
 
 
 def quarter() -> str:
@@ -39,7 +39,12 @@ def quarter() -> str:
 
 def test_a_key_file_signs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUYING_KEYS_PASSPHRASE", PASS_PHRASE)
-    assert run(["keys", "init", "--keys", "k", "--city", "331000", "--signing", "ES256", "--transport", "demo"]) == 0
+    assert (
+        run(
+            ["keys", "init", "--keys", "k", "--city", "331000", "--signing", "ES256", "--transport", "demo", "--ledger"]
+        )
+        == 0
+    )
     issue_with("k")
 
 
@@ -48,7 +53,18 @@ def test_a_token_signs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with softhsm(home, "office") as library:
         monkeypatch.setenv("JUYING_PKCS11_MODULE", str(library))
         monkeypatch.setenv("JUYING_TOKEN_PIN", PIN)
-        made = [*token, "--city", "331000", "--profile", "ssc-v2", "--transport", "demo", "--signing", "ES256"]
+        made = [
+            *token,
+            "--city",
+            "331000",
+            "--profile",
+            "ssc-v2",
+            "--transport",
+            "demo",
+            "--signing",
+            "ES256",
+            "--ledger",
+        ]
         assert run(["keys", "init", *made]) == 0
         issue_with(token[1], "--profile", "ssc-v2")
 

@@ -25,6 +25,7 @@ ROOT_NAMES = ("--zh", "样本根", "--en", "sample root")
 @pytest.fixture(autouse=True)
 def pass_phrase(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUYING_KEY_PASSWORD", PASS_PHRASE)
+    monkeypatch.setenv("JUYING_LISTS", "out/lists")
     monkeypatch.delenv("JUYING_ROOT", raising=False)
 
 
@@ -396,7 +397,8 @@ def test_a_list_that_is_overdue_is_reported_and_then_refused(juying: Juying, cer
 
 def test_with_a_root_named_demonstration_keys_do_not_count(juying: Juying, ceremony: Any, issued: Path) -> None:
     def verify(*options: str) -> int:
-        return juying("verify", "out/JYX000010/credential.txt", *options).status
+        code = ("out/JYX000010/credential.txt", "--lists", "build/demo-keys/lists")
+        return juying("verify", *code, *options).status
 
     assert verify() == 0
     assert verify("--root", "root.json") == 2

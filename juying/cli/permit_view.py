@@ -75,9 +75,10 @@ def _to_do(applied: "Applied", order: dict[str, Any]) -> Text:
             f"新卡 {card} 待制（订单 {number}）：在任一工位放入空白卡即可",
             f"card {card} is to be made (order {number}): insert a blank at any station",
         )
+    zh, en = ("待清除许可", "is to be wiped") if order["kind"] == "wipe" else ("待更新", "is to be updated")
     return Text(
-        f"卡 {card} 待更新（订单 {number}）：下次在任一工位放入该卡时完成",
-        f"card {card} is to be updated (order {number}): done when it is inserted at any station",
+        f"卡 {card} {zh}（订单 {number}）：下次在任一工位放入该卡时完成",
+        f"card {card} {en} (order {number}): done when it is inserted at any station",
     )
 
 

@@ -1,6 +1,9 @@
 """``juying permit``: what a clerk does with the permit of one person, and what the clerk is told."""
 
 import json
+import re
+import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +25,7 @@ from juying.issuance.demo_keys import FOLDER, demonstration_keys
 from juying.issuance.office import Office
 from juying.issuance.permit_kinds import Kind
 from juying.issuance.production import Outcome, Production
+from juying.issuance.working_days import WorkingDays
 from juying.ledger import schema
 from juying.ledger.ledger import Ledger
 from juying.ledger.people import add_persons, permit_record
@@ -29,6 +33,7 @@ from juying.model import CardIdentity
 from juying.model.numbers import card_number
 from tests import issuing, people
 from tests.cli.conftest import Juying
+from tests.cli.desk import ROOT
 
 TODAY = datetime.now(UTC).astimezone().date()
 ENDS = TODAY + timedelta(days=60)
@@ -107,7 +112,7 @@ def test_the_clerk_is_told_what_to_do_with_the_card(juying: Juying, desk: Desk) 
     shown = juying("permit", "pending")
     assert NUMBER in shown.out
     assert f"from {ENDS + timedelta(days=1)} on" in shown.out
-    juying("permit", "cancel", NUMBER, "--by", "holder")
+    assert f"card {NUMBER} is to be wiped" in juying("permit", "cancel", NUMBER, "--by", "holder").out
     desk.insert()
     assert "no card is to be updated" in juying("permit", "pending").out
 
@@ -358,3 +363,38 @@ def test_nothing_personal_is_told_when_something_is_wrong(juying: Juying, desk: 
     assert refused.status == 4
     assert "social security number" in refused.err
     assert not any(text in refused.err for text in (*PERSONAL, "MUSTER", "C01X00T47", "ZJ20269999"))
+
+
+# The manual
+
+MANUAL = (ROOT / "docs" / "permits.md").read_text("utf-8")
+
+
+def alike(text: str) -> str:
+    """``text`` without days, how far they are off, and white space."""
+    text = re.sub(r"\d{4}-\d\d-\d\d|还有 \d+ 天|in \d+ days", "…", text)
+    return "".join(text.split())
+
+
+def test_what_the_manual_shows_is_what_comes(juying: Juying, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "examples", "examples")
+    count = 0
+    for block in re.findall(r"```console\n(.*?)```", MANUAL, re.DOTALL):
+        printed = ""
+        for line in block.splitlines():
+            words = shlex.split(line.removeprefix("$ ")) if line.startswith("$ ") else []
+            match words:
+                case ["juying", *arguments]:
+                    done = juying(*arguments)
+                    assert done.status == 0, done.err
+                    printed, count = alike(done.out + done.err), count + 1
+                case ["export", setting]:
+                    monkeypatch.setenv(*setting.split("="))
+                case ["echo", text, ">", path]:
+                    Path(path).write_text(text, "utf-8")
+                case _ if not line.startswith("…"):
+                    assert alike(line) in printed, line
+    assert count == 6
+    (holidays,) = re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL)
+    Path("holidays.toml").write_text(holidays, "utf-8")
+    assert len(WorkingDays.load("holidays.toml").holidays) == 3

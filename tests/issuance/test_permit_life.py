@@ -355,3 +355,18 @@ def test_a_wrong_file_of_holidays_is_refused(tmp_path: Path, text: str, why: str
 def test_no_file_of_holidays(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         WorkingDays.load(tmp_path / "none.toml")
+
+
+def test_the_documented_table_is_the_one_that_is_carried_out() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "permits.md").read_text("utf-8")
+    rows = [
+        line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `") and "juying" not in line
+    ]
+    assert [row[0].strip("`") for row in rows] == [kind.value for kind in Kind]
+    for kind, cells in zip(Kind, rows, strict=True):
+        line = " | ".join(cells)
+        assert cells[1] == kind.text.zh
+        assert ("10 working days" in line) == (TRANSITIONS[kind].event_days == 10)
+        term = TRANSITIONS[kind].decision_days
+        assert term is None or f"{term} working days" in cells[-1].rstrip(" |")
+        assert ("supervisor" in line) == TRANSITIONS[kind].supervisor

@@ -30,6 +30,7 @@ from juying.issuance.station_state import Doing, Happening, Kind, ReaderView, To
 from juying.issuance.station_worker import Halted, Worker
 from juying.ledger import orders, schema
 from juying.ledger.ledger import Actor, Ledger
+from juying.ledger.sessions import Sessions
 from juying.text import Text
 
 MOST_FAILURES = 3
@@ -68,6 +69,7 @@ class Station:
         """Nothing is opened before `run`. Raises `InputError` when the actor may not make cards."""
         self.ledger, self.actor, self.lot = ledger, actor, lot
         self.totals = Totals()
+        self._sessions = Sessions(ledger)
         self._office, self._readers, self._access = office, tuple(readers), access
         self._listed_only, self._most_failures = listed_only, most_failures
         self._until_done, self._eject, self._attended, self._tell = until_done, eject, attended, tell
@@ -98,8 +100,8 @@ class Station:
     def run(self) -> Totals:
         """Work until all is done, `stop`, `halt` or Ctrl-C (once: as `stop`; twice: as `halt`); the totals.
 
-        Raises `KeyUseError` when a key is missing, refused, or out of its period; `CardError` when all readers of a
-        station that nobody attends are stopped.
+        Raises `KeyUseError` when a key is missing, refused, or out of its period; `InputError` when the operator's
+        session has ended; `CardError` when all readers of a station that nobody attends are stopped.
         """
         self._count_left()
         with ReaderMonitor() as monitor:
@@ -156,9 +158,25 @@ class Station:
         def progress(done: int, total: int) -> None:
             view.writes, view.total = done, total
 
+        self._renew_session()
         made = self._production(observe).work(transport, access=self._access, progress=progress)
         transport.finish(eject=self._eject)
         return made
+
+    def _renew_session(self) -> None:
+        """See whether the operator may go on, before a card is begun; the cards of other readers are finished."""
+        while True:
+            try:
+                self.actor = self._sessions.renew(self.actor)
+                return
+            except LedgerUnavailable as error:
+                if not self._patient(error):
+                    raise
+            except InputError as error:
+                with self._lock:
+                    self._error = self._error or error
+                self.stop()
+                raise Halted from None
 
     def count(self, view: ReaderView, made: Produced) -> None:
         """A card was made, or refused, or set aside."""

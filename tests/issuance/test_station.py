@@ -8,6 +8,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from argon2 import PasswordHasher
 
 from juying.card.access import Access
 from juying.card.monitor import EventKind, ReaderEvent
@@ -23,7 +24,8 @@ from juying.issuance.station_state import Doing, Happening, Kind, ReaderView, To
 from juying.issuance.station_worker import Worker
 from juying.ledger import orders, schema
 from juying.ledger.ledger import Actor, Ledger
-from juying.ledger.operators import at_station
+from juying.ledger.operators import Operators, at_station
+from juying.ledger.sessions import Sessions
 from juying.ledger.states import OrderState, Role
 from tests import issuing, people
 from tests.harness import PrivatePcscd, PrivatePostgres, Slot
@@ -99,9 +101,9 @@ def start(ledger: Ledger) -> Iterator[Start]:
     """Starts stations, and ends them with the test."""
     office, begun = issuing.office(), []
 
-    def begin(*readers: Slot, name: str = "desk one", **options: object) -> Running:
+    def begin(*readers: Slot, name: str = "desk one", actor: Actor | None = None, **options: object) -> Running:
         heard: SimpleQueue[Happening] = SimpleQueue()
-        actor = at_station(ledger, ledger.local, name)
+        actor = at_station(ledger, actor or ledger.local, name)
         station = Station(ledger, office, actor, readers=[slot.name for slot in readers], tell=heard.put, **options)
 
         def run() -> None:
@@ -526,3 +528,31 @@ def test_readers_come_and_go(ledger: Ledger) -> None:
     assert heard == [Kind.INSERTED, *[Kind.READERS] * 5]
     assert station.rate is None
     station.halt()
+
+
+# Operators
+
+
+def test_a_station_stops_before_the_next_card_when_its_session_has_ended(
+    ledger: Ledger, start: Start, hand: Hand
+) -> None:
+    """What was begun is finished; the next card stays as it is, and the station says why it ends."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    sessions, secret = Sessions(ledger, hasher=cheap), "correct horse battery"
+    Operators(ledger, cheap).add(ledger.local, "王芳", [Role.SUPERVISOR, Role.ISSUING], secret)
+    token = sessions.login("王芳", secret).token
+    add_lot(ledger, 2)
+    running = start(hand.slot, actor=sessions.actor(token))
+    hand.put_in(blank())
+    assert running.made().made.outcome is Outcome.SEALED
+    sessions.logout(token)
+    hand.take_out()
+    card = blank()
+    before = issuing.memory(card)
+    hand.put_in(card)
+    with pytest.raises(InputError, match="the session has ended"):
+        running.ends()
+    assert issuing.memory(card) == before
+    assert [row.state for row in rows(ledger, schema.orders)] == [OrderState.SEALED, OrderState.PLANNED]
+    sealed = [row for row in rows(ledger, schema.events) if row.kind == "order-sealed"]
+    assert [row.operator_id for row in sealed] == [2]

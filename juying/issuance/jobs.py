@@ -29,7 +29,7 @@ class Planned:
     """One credential of a job: one that is kept, or claims to sign in place of the one with the id ``before``."""
 
     tier: Tier
-    claims: Claims
+    claims: Claims = field(repr=False)
     kept: Stored | None
     before: int | None
     replaces: StatusReference | None
@@ -147,7 +147,7 @@ class Kept:
     """The credentials of a card as they stand in the ledger: their ids, and the records."""
 
     ids: Mapping[Tier, int]
-    records: Credentials
+    records: Credentials = field(repr=False)
 
 
 def store(tx: Transaction, job: Job, signed: Sequence[Signed]) -> Kept:

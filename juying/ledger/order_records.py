@@ -107,18 +107,19 @@ class Known:
         return self.card_state in (CardState.BEGUN, CardState.LIVE) or self.claim.kind is OrderKind.WIPE
 
 
+def word(value: str) -> sa.ColumnClause[str]:
+    """A constant of ours that stands in the statement itself: only so a partial index is known to fit."""
+    return sa.literal_column(f"'{value!s}'", sa.String)
+
+
+def in_states(states: Iterable[OrderState]) -> sa.ColumnElement[bool]:
+    """The order is in one of these states, in words that fit the partial indexes."""
+    return sa.or_(*(_orders.c.state == word(state) for state in states))
+
+
 def known(db: sa.Connection, identifier: str) -> Known | None:
     """What the ledger knows of the card with this identifier (24 hexadecimal digits), None when nothing."""
-    newest = sa.select(sa.func.max(_orders.c.box)).where(_orders.c.card_id == _cards.c.id).scalar_subquery()
-    query = (
-        sa.select(
-            _blanks.c.id, _blanks.c.state, _blanks.c.profile, _blanks.c.reason,
-            _cards.c.id.label("card_id"), _cards.c.state.label("card_state"), _cards.c.person_id, newest.label("box"),
-        )
-        .select_from(_blanks.outerjoin(_cards, _cards.c.blank_id == _blanks.c.id))
-        .where(_blanks.c.identifier == identifier)
-    )  # fmt: skip
-    row = db.execute(query).one_or_none()
+    row = db.execute(_KNOWN, {"plastic": identifier}).one_or_none()
     if row is None:
         return None
     blank = Known(row.id, BlankState(row.state), row.profile, row.reason)
@@ -178,6 +179,18 @@ _CLAIMS = sa.select(
 ).select_from(_orders.join(_cards, _cards.c.id == _orders.c.card_id).join(_blanks, _blanks.c.id == _cards.c.blank_id))
 
 
+_WAITING = _CLAIMS.where(_orders.c.card_id == sa.bindparam("card"), in_states(WAITING_ORDERS))
+_KNOWN = (
+    sa.select(
+        _blanks.c.id, _blanks.c.state, _blanks.c.profile, _blanks.c.reason,
+        _cards.c.id.label("card_id"), _cards.c.state.label("card_state"), _cards.c.person_id,
+        sa.select(sa.func.max(_orders.c.box)).where(_orders.c.card_id == _cards.c.id).scalar_subquery().label("box"),
+    )
+    .select_from(_blanks.outerjoin(_cards, _cards.c.blank_id == _blanks.c.id))
+    .where(_blanks.c.identifier == sa.bindparam("plastic"))
+)  # fmt: skip
+
+
 def _claim(row: Any) -> Claim:
     return Claim(
         order=row.id,
@@ -207,24 +220,14 @@ def _claim(row: Any) -> Claim:
 
 def waiting_for(db: sa.Connection, card: int) -> Claim | None:
     """The order that has a card, or waits for it."""
-    row = db.execute(_CLAIMS.where(_orders.c.card_id == card, in_states(WAITING_ORDERS))).one_or_none()
+    row = db.execute(_WAITING, {"card": card}).one_or_none()
     return None if row is None else _claim(row)
-
-
-def in_states(states: Iterable[OrderState]) -> sa.ColumnElement[bool]:
-    """The order is in one of these states, in words that fit the partial indexes."""
-    return sa.or_(*(_orders.c.state == word(state) for state in states))
 
 
 WITH_VALID_PERMIT = sa.exists().where(
     schema.permits.c.id == _orders.c.permit_id, schema.permits.c.state == PermitState.VALID.value
 )
 """The permit of the order is valid."""
-
-
-def word(value: str) -> sa.BindParameter[str]:
-    """A constant of ours that stands in the statement itself: only so a partial index is known to fit."""
-    return sa.literal(value, literal_execute=True)
 
 
 def _of_open_lots() -> sa.ColumnElement[bool]:

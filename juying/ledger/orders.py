@@ -163,7 +163,7 @@ def _begin(tx: Transaction, wanted: Wanted, blank: int, identifier: str, box_siz
         "number_key": tx.vault.key(CARD, wanted.card_number), "issued_on": wanted.issued_on,
         "expires_on": wanted.expires_on, "made_at": tx.now,
     }  # fmt: skip
-    card = tx.db.execute(sa.insert(_cards).values(values).returning(_cards.c.id)).scalar_one()
+    card = tx.db.execute(_ADD_CARD, values).scalar_one()
     box = 0 if box_size is None else 1 + (wanted.position - 1) // box_size
     here = _here(tx, reader)
     _update(tx, wanted.order, OrderState.WRITING, card_id=card, box=box, failures=0, note="", **here)
@@ -185,11 +185,8 @@ def _suspend(tx: Transaction, wanted: Wanted, reason: str) -> None:
 
 def add_blank(tx: Transaction, identifier: str, profile: str, state: BlankState = BlankState.STOCK) -> int:
     """Add a blank to the stock, or one that is taken into use at once; its id."""
-    number: int = tx.db.execute(
-        sa.insert(_blanks)
-        .values(identifier=identifier, state=state.value, profile=profile, made_at=tx.now)
-        .returning(_blanks.c.id)
-    ).scalar_one()
+    values = {"identifier": identifier, "state": state.value, "profile": profile, "made_at": tx.now}
+    number: int = tx.db.execute(_ADD_BLANK, values).scalar_one()
     tx.note("blank-registered", {"profile": profile}, blank=number)
     return number
 
@@ -265,29 +262,42 @@ def spoil(
 
 def _next(tx: Transaction, profile: str, lot: int | None, order: int | None) -> Any:
     """The next new order, locked; what another station has locked is left to it."""
-    to_claim = sa.and_(_orders.c.kind == word(OrderKind.NEW.value), _orders.c.state == word(OrderState.PLANNED.value))
-    places: list[sa.ColumnElement[bool]] = []
     if order is not None:
-        places.append(_orders.c.id == order)
-    else:
-        if lot is None:
-            places.append(_orders.c.lot_id.is_(None))
-        query = sa.select(_lots.c.id).where(_lots.c.state == LotState.OPEN.value, _lots.c.profile == profile)
-        open_lots = tx.db.execute(query.order_by(_lots.c.id)).scalars()
-        places += [_orders.c.lot_id == number for number in open_lots if lot in (None, number)]
-    for place in places:
-        wanted = (
-            sa.select(_orders, _lots.c.box_size)
-            .select_from(_orders.outerjoin(_lots, _lots.c.id == _orders.c.lot_id))
-            .where(to_claim, place, WITH_VALID_PERMIT)
-            .order_by(_orders.c.position, _orders.c.id)
-            .limit(1)
-            .with_for_update(of=_orders, skip_locked=True)
-        )
-        row = tx.db.execute(wanted).one_or_none()
-        if row is not None:
-            return row
-    return None
+        return tx.db.execute(_THIS_ORDER, {"order": order}).one_or_none()
+    if lot is not None:
+        return tx.db.execute(_OF_LOT, {"lot": lot, "profile": profile}).one_or_none()
+    row = tx.db.execute(_OF_NO_LOT).one_or_none()
+    lots = iter(tx.db.execute(_OPEN_LOTS, {"profile": profile}).scalars().all() if row is None else ())
+    while row is None and (number := next(lots, None)) is not None:
+        row = tx.db.execute(_OF_LOT, {"lot": number, "profile": profile}).one_or_none()
+    return row
+
+
+# Statements for every card are made once: to make one takes longer than SQLite takes to carry it out.
+_NEXT = (
+    sa.select(_orders, _lots.c.box_size)
+    .select_from(_orders.outerjoin(_lots, _lots.c.id == _orders.c.lot_id))
+    .where(_orders.c.kind == word(OrderKind.NEW), in_states([OrderState.PLANNED]), WITH_VALID_PERMIT)
+    .order_by(_orders.c.position, _orders.c.id)
+    .limit(1)
+    .with_for_update(of=_orders, skip_locked=True)
+)
+_OPEN_LOT = sa.and_(_lots.c.state == word(LotState.OPEN), _lots.c.profile == sa.bindparam("profile"))
+_THIS_ORDER = _NEXT.where(_orders.c.id == sa.bindparam("order"))
+_OF_NO_LOT = _NEXT.where(_orders.c.lot_id.is_(None))
+_OF_LOT = _NEXT.where(_orders.c.lot_id == sa.bindparam("lot"), _OPEN_LOT)
+_OPEN_LOTS = sa.select(_lots.c.id).where(_OPEN_LOT).order_by(_lots.c.id)
+_STATE = sa.select(_orders.c.state, _orders.c.card_id).where(_orders.c.id == sa.bindparam("order")).with_for_update()
+_CHANGE_ORDER = sa.update(_orders).where(_orders.c.id == sa.bindparam("order"))
+_CHANGE_BLANK = sa.update(_blanks).where(_blanks.c.id == sa.bindparam("blank"), _blanks.c.state == sa.bindparam("was"))
+_CHANGE_CARD = sa.update(_cards).where(_cards.c.id == sa.bindparam("card"), _cards.c.state == sa.bindparam("was"))
+_ADD_BLANK = sa.insert(_blanks).returning(_blanks.c.id)
+_ADD_CARD = sa.insert(_cards).returning(_cards.c.id)
+_OTHER_CARDS = sa.select(_cards.c.id, _cards.c.state).where(
+    _cards.c.person_id == sa.bindparam("person"),
+    _cards.c.id != sa.bindparam("card"),
+    _cards.c.state.in_([word(state) for state in (*LIVE_CARDS, CardState.LOST)]),
+)
 
 
 def _take_up(tx: Transaction, found: Claim, reader: str, fits: Callable[[Wanted], None]) -> Claim | None:
@@ -320,8 +330,7 @@ def _here(tx: Transaction, reader: str) -> dict[str, object]:
 
 def _lock(tx: Transaction, claim: Claim) -> OrderState:
     """Lock the order of a claim; its present state. Raises `InputError` when it has another card by now."""
-    query = sa.select(_orders.c.state, _orders.c.card_id).where(_orders.c.id == claim.order).with_for_update()
-    state, card = tx.db.execute(query).one()
+    state, card = tx.db.execute(_STATE, {"order": claim.order}).one()
     if card not in (claim.card, None) or (card is None and state != OrderState.PLANNED.value):
         raise InputError(
             "此订单已由另一张卡接手；请取出这张卡",
@@ -334,20 +343,20 @@ def _lock(tx: Transaction, claim: Claim) -> OrderState:
 def _update(tx: Transaction, order: int, state: OrderState | None = None, **values: object) -> None:
     if state is not None:
         values["state"] = state.value
-    tx.db.execute(sa.update(_orders).where(_orders.c.id == order).values(values))
+    tx.db.execute(_CHANGE_ORDER, {"order": order, **values})
 
 
 def _change_blank(tx: Transaction, blank: int, before: BlankState, after: BlankState, **values: object) -> None:
     require(before, after, where=f"blanks/{blank}")
-    change = sa.update(_blanks).where(_blanks.c.id == blank, _blanks.c.state == before.value)
-    if not tx.db.execute(change.values(state=after.value, **values)).rowcount:
+    change = {"blank": blank, "was": before.value, "state": after.value, **values}
+    if not tx.db.execute(_CHANGE_BLANK, change).rowcount:
         raise _meanwhile(f"blanks/{blank}")
 
 
 def _change_card(tx: Transaction, card: int, before: CardState, after: CardState, **values: object) -> None:
     require(before, after, where=f"cards/{card}")
-    change = sa.update(_cards).where(_cards.c.id == card, _cards.c.state == before.value)
-    if not tx.db.execute(change.values(state=after.value, **values)).rowcount:
+    change = {"card": card, "was": before.value, "state": after.value, **values}
+    if not tx.db.execute(_CHANGE_CARD, change).rowcount:
         raise _meanwhile(f"cards/{card}")
 
 
@@ -361,13 +370,7 @@ def _meanwhile(where: str) -> InputError:
 
 def _replace_others(tx: Transaction, claim: Claim) -> None:
     """Whatever card the person had is replaced by this one."""
-    ended = (*LIVE_CARDS, CardState.LOST)
-    query = sa.select(_cards.c.id, _cards.c.state).where(
-        _cards.c.person_id == claim.person,
-        _cards.c.id != claim.card,
-        _cards.c.state.in_([state.value for state in ended]),
-    )
-    for card, state in tx.db.execute(query).all():
+    for card, state in tx.db.execute(_OTHER_CARDS, {"person": claim.person, "card": claim.card}).all():
         waiting = sa.update(_orders).where(_orders.c.card_id == card, in_states(WAITING_ORDERS))
         tx.db.execute(waiting.values(state=OrderState.REPLACED.value))
         _change_card(tx, card, CardState(state), CardState.REPLACED, ended_at=tx.now)

@@ -99,7 +99,7 @@ def look_up(db: sa.Connection, vault: Vault, keys: Sequence[Keys], card_numbers:
 
 def _card_owners(db: sa.Connection, vault: Vault, numbers: Sequence[str]) -> dict[str, int]:
     """Who has, or is about to get, cards with these numbers."""
-    given = _cards.c.state != word(CardState.SPOILED.value)
+    given = _cards.c.state != word(CardState.SPOILED)
     cards = sa.select(_cards.c.number, _cards.c.person_id).where(given)
     erased = sa.select(_cards.c.number_key).where(given, _cards.c.number.is_(None))
     orders = sa.select(_orders.c.card_number, _orders.c.person_id).where(*_WAITING_NEW)
@@ -110,14 +110,14 @@ def _card_owners(db: sa.Connection, vault: Vault, numbers: Sequence[str]) -> dic
 
 
 _WAITING_NEW = (
-    _orders.c.kind == word(OrderKind.NEW.value),
-    _orders.c.state.in_([word(state.value) for state in WAITING_ORDERS]),
+    _orders.c.kind == word(OrderKind.NEW),
+    _orders.c.state.in_([word(state) for state in WAITING_ORDERS]),
 )
 
 
 def _people(db: sa.Connection, persons: Iterable[int]) -> dict[int, OnFile]:
     people = {person: OnFile(person) for person in sorted(persons)}
-    valid = sa.select(_permits.c.person_id, _permits.c.id).where(_permits.c.state == word(PermitState.VALID.value))
+    valid = sa.select(_permits.c.person_id, _permits.c.id).where(_permits.c.state == word(PermitState.VALID))
     for person, permit in _rows(db, valid, _permits.c.person_id, people):
         people[person].permit = permit
     orders = sa.select(_orders.c.person_id, _orders.c.id, _orders.c.kind, _orders.c.state, _orders.c.card_number)
@@ -126,7 +126,8 @@ def _people(db: sa.Connection, persons: Iterable[int]) -> dict[int, OnFile]:
         on_file.order, on_file.order_state = order, OrderState(state)
         if kind == OrderKind.NEW and state in WAITING_ORDERS:
             on_file.card_number = number
-    live = sa.select(_cards.c.person_id, _cards.c.number).where(_cards.c.state.in_([word(s.value) for s in LIVE_CARDS]))
+    in_hand = _cards.c.state.in_([word(state) for state in LIVE_CARDS])
+    live = sa.select(_cards.c.person_id, _cards.c.number).where(in_hand)
     for person, number in _rows(db, live, _cards.c.person_id, people):
         people[person].card_number = people[person].card_number or number
     applications = sa.select(_applications.c.person_id, _applications.c.digest).order_by(_applications.c.id)

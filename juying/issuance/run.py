@@ -108,7 +108,12 @@ _ANY_NUMBER = "JY0000010"
 def _numbers_in(out: Path) -> list[str]:
     """What folders with something in them are called: another ledger may have given these numbers to somebody."""
     with file_errors(out):
-        return [folder.name for folder in out.iterdir() if folder.is_dir() and any(folder.iterdir())]
+        return [folder.name for folder in out.iterdir() if folder.is_dir() and any(map(_is_kept, folder.iterdir()))]
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file is no draft of a run that was killed."""
+    return not path.name.startswith(".")
 
 
 @dataclass(frozen=True, slots=True)

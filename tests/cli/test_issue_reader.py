@@ -7,14 +7,16 @@ import io
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from juying.card.ssc import SscCard
 from juying.card.virtual.card import Card, VirtualCard
 from juying.card.virtual.faults import TearAfterCommand
 from juying.card.virtual.image import load_card
+from juying.card.virtual.transport import LocalTransport
 from juying.card.virtual.vpcd import VirtualReader
 from juying.codec.profile import load_profile
 from tests.cli.conftest import Juying
@@ -66,7 +68,7 @@ Work = Callable[..., tuple[int, Clerk]]
 @pytest.fixture
 def work(
     juying: Juying, private_pcscd: PrivatePcscd, pcsc_reader: Slot, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Work]:
+) -> Work:
     """Issue a sheet with these cards at hand; exit status, and what the clerk was told."""
 
     def issue(path: Path, cards: list[Card], *more: str) -> tuple[int, Clerk]:
@@ -107,14 +109,20 @@ def test_two_blank_cards_become_two_cards(work: Work) -> None:
     assert len(list(Path("out").glob("*/credential.png"))) == 2
 
 
-def test_a_foreign_card_is_refused_untouched_and_the_right_one_taken_for_the_same_row(work: Work, issued: Path) -> None:
-    foreign, right = load_card("out/JYX000010/card.vcard"), blank()
-    before = memory(foreign)
-    status, clerk = work(sheet(applicant(2)), [foreign, right])
+def test_wrong_cards_are_refused_untouched_and_the_right_one_taken_for_the_same_row(
+    work: Work, issued: Path, juying: Juying
+) -> None:
+    """A card of another ledger, and one that is somebody's in this one."""
+    assert juying("issue", sheet(applicant(3)), "--out", "elsewhere").status == 0
+    wrong: list[Card] = [load_card("elsewhere/JY0000010/card.vcard"), load_card("out/JYX000010/card.vcard")]
+    before = [memory(card) for card in wrong if isinstance(card, VirtualCard)]
+    right = blank()
+    status, clerk = work(sheet(applicant(2)), [*wrong, right])
     assert (status, outcomes()) == (0, ["issued"])
-    assert memory(foreign) == before
+    assert [memory(card) for card in wrong if isinstance(card, VirtualCard)] == before
     assert right.state == "personalised"
-    assert any("nothing was changed: take it out" in line for line in clerk.said)
+    for reason in ("is not in the ledger; nothing was changed: take it out", "is issued already: take it out"):
+        assert any(reason in line for line in clerk.said), reason
 
 
 def test_a_card_that_is_torn_out_is_finished_when_it_comes_back(work: Work) -> None:
@@ -134,14 +142,18 @@ def test_the_row_fails_when_three_cards_fail_and_the_next_row_goes_on(work: Work
     assert sum("insert the card" in line for line in clerk.said) == 4
 
 
-def test_cards_of_an_earlier_run_are_recognised(work: Work) -> None:
+def test_what_is_done_asks_for_no_card_and_what_changes_for_the_card_that_the_holder_has(work: Work) -> None:
     card = blank()
-    path = sheet(applicant(0))
-    assert work(path, [card])[0] == 0
-    before = memory(card)
-    assert work(path, [card])[0] == 0
-    assert outcomes() == ["unchanged"]
-    assert memory(card) == before
+    assert work(sheet(applicant(0)), [card])[0] == 0
+    status, clerk = work(sheet(applicant(0)), [])
+    assert (status, outcomes()) == (0, ["unchanged"])
+    assert not any("insert" in line for line in clerk.said)
+    moved = applicant(0, employer_name="台州虚构缝制设备有限公司", employer_code="91331002MA00AAA100")
+    status, clerk = work(sheet(moved), [blank(), card])
+    assert (status, outcomes()) == (0, ["issued"])
+    assert sum("insert the card for number JY0000010" in line for line in clerk.said) == 2
+    with LocalTransport(card) as transport:
+        assert [slot.sequence if slot else None for slot in SscCard.open(transport).read_slots()] == [1, 2]
 
 
 def test_a_reader_that_is_not_there_is_a_reader_fault(juying: Juying, private_pcscd: PrivatePcscd) -> None:

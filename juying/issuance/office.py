@@ -68,7 +68,7 @@ class Draft:
     ``place`` is that of the earlier one, whether it is kept or replaced.
     """
 
-    claims: Claims
+    claims: Claims = field(repr=False)
     kept: bytes | None = field(repr=False)
     place: StatusReference | None
 

@@ -29,7 +29,7 @@ from juying.issuance.chip_orders import (
     withdraw,
 )
 from juying.issuance.permit_kinds import ENDING, TRANSITIONS, Fate, Kind
-from juying.issuance.permit_life import Findings, Refusal, check, holder_changes, with_issued_number
+from juying.issuance.permit_life import Findings, Refusal, check, holder_changes, refusal, with_issued_number
 from juying.issuance.standing import Standing, load_standing
 from juying.issuance.working_days import WEEKENDS, WorkingDays
 from juying.ledger import credentials, schema
@@ -101,8 +101,6 @@ def apply_application(
     Raises `InputError`, with nothing changed, for what the rules forbid and for operators without the role.
     """
     _allow(tx.actor, kind, override)
-    if len(override) > LONGEST_REASON:
-        raise InputError(f"理由最多 {LONGEST_REASON} 字", f"a reason has {LONGEST_REASON} characters at most")
     now = load_standing(tx.db, tx.vault, person, lock=True)
     after = now.holder if holder is None else with_issued_number(now.holder, holder)
     changed = holder_changes(now.holder, after)
@@ -223,29 +221,29 @@ class _Case:
         """What stands in the way in the ledger, though the rules allow it."""
         now, kind, tx = self.now, self.kind, self.tx
         if now.suspended and kind not in (Kind.RESUMPTION, Kind.LOSS, *ENDING):
-            yield _refusal("许可已暂停，请先恢复", "the permit is suspended: resume it first")
+            yield refusal("许可已暂停，请先恢复", "the permit is suspended: resume it first")
         if kind is Kind.RESUMPTION and not now.suspended:
-            yield _refusal("许可没有暂停", "the permit is not suspended")
+            yield refusal("许可没有暂停", "the permit is not suspended")
         if kind in (Kind.LOSS, Kind.REISSUE_LOST) and now.card is None:
-            yield _refusal("此人还没有卡", "this person has no card yet")
+            yield refusal("此人还没有卡", "this person has no card yet")
         if kind is Kind.REISSUE_DAMAGED and now.live_card is None:
-            yield _refusal("此人没有可换的卡；遗失的请补办", "there is no card to replace: order one for the lost one")
+            yield refusal("此人没有可换的卡；遗失的请补办", "there is no card to replace: order one for the lost one")
         if kind is Kind.LOADING and now.live_card is None:
-            yield _refusal("台账中没有此人的卡，请先读卡登记", "the ledger has no card of this person: read it first")
+            yield refusal("台账中没有此人的卡，请先读卡登记", "the ledger has no card of this person: read it first")
         if self._reaches_chip and now.new_order is not None and now.new_order.is_open:
-            yield _refusal(
+            yield refusal(
                 "此人的卡正在制作，请先制完或作废", "a card of this person is being made: finish it or spoil it first"
             )
         if self.due_on is not None and self.needs_new_card and (now.live_card or now.new_order):
-            yield _refusal(
+            yield refusal(
                 "新许可尚未开始，起始日之前不能换卡；请先制完原卡，或到期再办",
                 "the new permit begins later, and until then no card can be replaced: finish the present card, or "
                 "apply on that day",
             )
         if self.changed and find_person(tx.db, tx.vault, self.holder) not in (None, now.person):
-            yield _refusal("证件号码或社会保障号码属于另一个人", "the document or number is that of somebody else")
+            yield refusal("证件号码或社会保障号码属于另一个人", "the document or number is that of somebody else")
         if self.permit is not None and find_permit(tx.db, tx.vault, self.permit.number) not in (None, now.permit_id):
-            yield _refusal("许可证编号属于另一个有效许可", "another valid permit has this number")
+            yield refusal("许可证编号属于另一个有效许可", "another valid permit has this number")
 
     def notes(self) -> Iterator[Text]:
         """What the clerk should know of the card."""
@@ -321,10 +319,14 @@ class _Case:
     def _change_permits(self) -> int:
         """End the permit before and add the new one; the id of the one that the application is about."""
         tx, now, ends = self.tx, self.now, TRANSITIONS[self.kind].ends
-        if now.permit_id is not None and ends is not None:
+        values: dict[str, object] = {}
+        if ends is not None:
             require(PermitState.VALID, ends, where=f"permits/{now.permit_id}")
-            change = sa.update(_permits).where(_permits.c.id == now.permit_id)
-            tx.db.execute(change.values(state=ends.value, ended_at=tx.now, ended_by=self.kind.value))
+            values = {"state": ends.value, "ended_at": tx.now, "ended_by": self.kind.value}
+        elif self.kind in (Kind.SUSPENSION, Kind.RESUMPTION):
+            values = {"suspended_at": tx.now if self.kind is Kind.SUSPENSION else None}
+        if values:
+            tx.db.execute(sa.update(_permits).where(_permits.c.id == now.permit_id).values(values))
         if self.permit is not None:
             return add_permits(tx, [(now.person, self.permit, now.permit_id)])[0]
         return self._subject()
@@ -384,6 +386,8 @@ class _Case:
 
 
 def _allow(actor: Actor, kind: Kind, override: str) -> None:
+    if len(override) > LONGEST_REASON:
+        raise InputError(f"理由最多 {LONGEST_REASON} 字", f"a reason has {LONGEST_REASON} characters at most")
     if override:
         allow(actor, Action.OVERRIDE)
     elif TRANSITIONS[kind].supervisor:
@@ -392,7 +396,3 @@ def _allow(actor: Actor, kind: Kind, override: str) -> None:
         actor.require(*(PERMITS[Action.PERMIT] | PERMITS[Action.JOBS]))
     else:
         allow(actor, Action.PERMIT)
-
-
-def _refusal(zh: str, en: str) -> Refusal:
-    return Refusal(Text(zh, en))

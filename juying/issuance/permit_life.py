@@ -117,7 +117,7 @@ def check(
         if before is not None and kind is Kind.EXTENSION:
             found += _window(before, applied_on)
         if before is not None and kind is Kind.EXPIRY and applied_on <= before.valid_until:
-            found.append(_refusal("许可尚未到期", "the permit has not ended yet"))
+            found.append(refusal("许可尚未到期", "the permit has not ended yet"))
         if row.event_days is not None:
             found += _event(row.event_days, applied_on, event_on, days)
     return Findings(
@@ -177,22 +177,23 @@ def next_steps(permit: WorkPermit, today: date) -> tuple[NextStep, ...]:
     return tuple(NextStep(step, on, (on - today).days) for step, on in dates.items())
 
 
-def _refusal(zh: str, en: str) -> Refusal:
+def refusal(zh: str, en: str) -> Refusal:
+    """A refusal that nobody overrides."""
     return Refusal(Text(zh, en))
 
 
 def _needs(row: Transition, before: WorkPermit | None, after: WorkPermit | None) -> Iterator[Refusal]:
     """Whether there is what the kind needs at all."""
     if row.needs_permit and before is None:
-        yield _refusal("没有有效的许可；已到期或注销的须重新申请", "there is no valid permit: apply for a new one")
+        yield refusal("没有有效的许可；已到期或注销的须重新申请", "there is no valid permit: apply for a new one")
     if not row.needs_permit and before is not None:
-        yield _refusal(
+        yield refusal(
             "已有有效的许可；请办理延期、变更或转聘", "there is a valid permit: extend, change or transfer it"
         )
     if row.brings and after is None:
-        yield _refusal("没有写明新许可", "the new permit is missing")
+        yield refusal("没有写明新许可", "the new permit is missing")
     if after is not None and not row.brings:
-        yield _refusal("此类申请不改变许可内容", "this does not change what the permit says")
+        yield refusal("此类申请不改变许可内容", "this does not change what the permit says")
 
 
 def _follows(
@@ -201,24 +202,24 @@ def _follows(
     """How a permit follows the one before."""
     changed = permit_changes(before, after) | holder
     if applied_on > before.valid_until:
-        yield _refusal(
+        yield refusal(
             "申请日许可已到期，自动注销；须重新申请", "the permit had ended by the day of application: apply anew"
         )
     if kind is Kind.EXTENSION and after.valid_until <= before.valid_until:
-        yield _refusal("有效期没有延长", "the validity gets no longer")
+        yield refusal("有效期没有延长", "the validity gets no longer")
     if kind is Kind.TRANSFER and "employer" not in changed:
-        yield _refusal("用人单位未变，不是转聘", "the employer is the same: this is no change of employer")
+        yield refusal("用人单位未变，不是转聘", "the employer is the same: this is no change of employer")
     if kind is Kind.CHANGE and not changed:
-        yield _refusal("没有变更任何内容", "nothing is changed")
+        yield refusal("没有变更任何内容", "nothing is changed")
     if kind is Kind.CHANGE and after.valid_until > before.valid_until:
         yield Text(
             "变更同时延长了有效期；延期通常另行申请", "the validity gets longer too, which is usually an extension"
         )
     others = changed - TRANSITIONS[kind].may_differ
     if "employer" in others:
-        yield _refusal("用人单位不同，请办理转聘", "the employer is another one: this is a change of employer")
+        yield refusal("用人单位不同，请办理转聘", "the employer is another one: this is a change of employer")
     elif others:
-        yield _refusal(
+        yield refusal(
             "岗位、类别或持卡人信息不同，请先办理变更", "post, category or holder differ: apply for a change first"
         )
     if changed & {"birth_date", "sex", "nationality"}:
@@ -233,9 +234,9 @@ def _permit(kind: Kind, after: WorkPermit, born: date | None, applied_on: date) 
     """The permit asked for by itself."""
     length = _length(after)
     if after.valid_until < applied_on:
-        yield _refusal("所申请的许可已过期", "the permit asked for has run out")
+        yield refusal("所申请的许可已过期", "the permit asked for has run out")
     if kind is Kind.SHORT and length > _SHORT_DAYS:
-        yield _refusal("有效期超过 90 日，请按首次办理", "it is for more than 90 days: apply for a first permit")
+        yield refusal("有效期超过 90 日，请按首次办理", "it is for more than 90 days: apply for a first permit")
     if kind in (Kind.FIRST_ABROAD, Kind.FIRST_IN_CHINA) and length < _SHORT_DAYS:
         yield Text("有效期不足 90 日，通常按“90 日以下”办理", "for less than 90 days the short kind is usual")
     if _years_later(after.valid_from, _MOST_YEARS) <= after.valid_until:

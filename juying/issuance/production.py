@@ -262,7 +262,12 @@ class Production:
         if not job.unsigned():
             return jobs.kept(job)
         signed = jobs.sign_all(self.office, claim, job, places)
-        return self._do("sign", lambda tx: jobs.store(tx, job, signed))
+
+        def store(tx: Transaction) -> Kept:
+            orders.hold(tx, claim)  # a permit that ended meanwhile has taken its order back, and gets no credentials
+            return jobs.store(tx, job, signed)
+
+        return self._do("sign", store)
 
     def _written(self, claim: Claim) -> None:
         self._do("written", lambda tx: orders.step(tx, claim, OrderState.WRITTEN))

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from juying.issuance.permit_kinds import Kind
 from juying.ledger import schema
 from juying.ledger.people import load_holder, load_permit
 from juying.ledger.states import (
@@ -100,9 +99,9 @@ def load_standing(db: sa.Connection, vault: Vault, person: int, *, lock: bool = 
     card = _card(db, person, lock)
     permits = schema.permits
     mine = permits.c.person_id == person
-    valid: int | None = db.execute(
-        sa.select(permits.c.id).where(mine, permits.c.state == PermitState.VALID.value)
-    ).scalar()
+    query = sa.select(permits.c.id, permits.c.suspended_at).where(mine, permits.c.state == PermitState.VALID.value)
+    row = db.execute(query).one_or_none()
+    valid: int | None = None if row is None else row.id
     last: int | None = db.execute(sa.select(sa.func.max(permits.c.id)).where(mine)).scalar()
     application = _last_application(db, person)
     return Standing(
@@ -113,7 +112,7 @@ def load_standing(db: sa.Connection, vault: Vault, person: int, *, lock: bool = 
         last_permit=last,
         card=card,
         orders=orders,
-        suspended=valid is not None and _is_suspended(db, valid),
+        suspended=row is not None and row.suspended_at is not None,
         application=0 if application is None else application.id,
         digest=None if application is None else application.digest,
     )
@@ -151,11 +150,3 @@ def _last_application(db: sa.Connection, person: int) -> sa.Row[Any, Any] | None
     table = schema.applications
     query = sa.select(table.c.id, table.c.digest).where(table.c.person_id == person)
     return db.execute(query.order_by(table.c.id.desc()).limit(1)).one_or_none()
-
-
-def _is_suspended(db: sa.Connection, permit: int) -> bool:
-    """Whether the last word on this permit was to suspend it."""
-    table = schema.applications
-    words = [Kind.SUSPENSION.value, Kind.RESUMPTION.value]
-    query = sa.select(table.c.kind).where(table.c.permit_id == permit, table.c.kind.in_(words))
-    return db.execute(query.order_by(table.c.id.desc()).limit(1)).scalar() == Kind.SUSPENSION.value

@@ -142,9 +142,9 @@ def permit_numbers(
 def make_live(tx: Transaction, *ids: int) -> int:
     """These credentials count from now on, and those that they replace no more; how many were not live before.
 
-    Replaced are those named by ``before``, theirs and so on, the live one of the same permit and tier, and others that
-    were to replace the same and never did. Their entries in the status lists are revoked in the same transaction.
-    Harmless twice. Raises `InputError` for a credential that was replaced or revoked itself.
+    Replaced are those named by ``before``, theirs and so on, all of the same person and tier that were signed before,
+    and others that were to replace the same and never did. Their entries in the status lists are revoked in the same
+    transaction. Harmless twice. Raises `InputError` for a credential that was replaced or revoked itself.
     """
     rows = _rows(tx.db, _table.c.id, ids)
     if missing := set(ids) - {row.id for row in rows}:
@@ -198,9 +198,10 @@ def _replaced(db: sa.Connection, signed: Sequence[Any]) -> list[Any]:
         rows = _rows(db, _table.c.id, before)
         found |= {row.id: row for row in rows}
         before = {row.before_id for row in rows if row.before_id not in found} - {None}
-    tiers = {(row.permit_id, row.tier): row.id for row in signed}
-    for row in _open_of(db, {row.permit_id for row in signed}):
-        if row.id < tiers.get((row.permit_id, row.tier), 0):
+    # A person has one valid permit: those of permits before it end too, however many were skipped.
+    tiers = {(row.person_id, row.tier): row.id for row in signed}
+    for row in _rows(db, _table.c.person_id, {row.person_id for row in signed}):
+        if row.id < tiers.get((row.person_id, row.tier), 0):
             found[row.id] = row
     stay = {row.id for row in signed}
     return [row for row in found.values() if row.id not in stay and CredentialState(row.state) in _OPEN]

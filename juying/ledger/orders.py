@@ -55,6 +55,7 @@ __all__ = [
     "claim",
     "fail",
     "find_open",
+    "hold",
     "known",
     "left",
     "open_orders",
@@ -189,6 +190,16 @@ def add_blank(tx: Transaction, identifier: str, profile: str, state: BlankState 
     number: int = tx.db.execute(_ADD_BLANK, values).scalar_one()
     tx.note("blank-registered", {"profile": profile}, blank=number)
     return number
+
+
+def hold(tx: Transaction, claim: Claim) -> None:
+    """Hold an order until the transaction ends. Raises `InputError` when it was taken from its card meanwhile."""
+    if _lock(tx, claim) not in OPEN_ORDERS:
+        raise InputError(
+            "订单刚被撤回，这张卡不再需要；请取出",
+            "the order has just been withdrawn, this card is not wanted any more: take it out",
+            where=f"orders/{claim.order}",
+        )
 
 
 def step(tx: Transaction, claim: Claim, state: OrderState) -> None:

@@ -207,6 +207,7 @@ permits = sa.Table(
     sa.Column("made_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
     sa.Column("ended_by", sa.String(32)),  # the kind of application, or "expiry"
+    sa.Column("suspended_at", Instant),  # NULL unless its credentials are suspended, those that come later too
     _only("uq_permits_live_person", "person_id", where="state = 'valid'"),
     _only("uq_permits_live_number", "number_key", where="state = 'valid'"),
     _some("ix_permits_live_until", "valid_until", where="state = 'valid'"),

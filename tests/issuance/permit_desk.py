@@ -1,6 +1,6 @@
 """A counter where permits are applied for and cards put into a reader; and whether everything agrees afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
@@ -77,12 +77,19 @@ class Desk:
     def blank(self) -> VirtualCard:
         return VirtualCard.blank(load_profile("ssc-v3"), region="331000")
 
-    def insert(self, card: VirtualCard, fault: Card | None = None, *, order: int | None = None) -> Produced:
+    def insert(
+        self,
+        card: VirtualCard,
+        fault: Card | None = None,
+        *,
+        order: int | None = None,
+        observe: Callable[[str], None] = lambda point: None,
+    ) -> Produced:
         """Put a card into a station; ``fault`` is the card as it behaves this time."""
         if card not in self.cards:
             self.cards.append(card)
         with LocalTransport(fault or card) as transport:
-            return Production(self.ledger, self.office, self.ledger.local).work(transport, order=order)
+            return Production(self.ledger, self.office, self.ledger.local, observe=observe).work(transport, order=order)
 
     def issued(self, person: int, **changes: object) -> VirtualCard:
         """A first permit, and the card with it."""

@@ -1,8 +1,11 @@
 """Applications on the ledger: what each does to permit, credentials, status list, orders, card and chip."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -403,6 +406,67 @@ def test_nothing_is_wiped_off_a_card_without_a_permit(desk: Desk, anna: int, car
     desk.apply(Kind.FIRST_IN_CHINA, anna, permit=AGAIN)
     assert desk.apply(Kind.CANCEL_HOLDER, anna).order is None
     assert states(desk, schema.orders, anna)[-1] == OrderState.CANCELLED
+    agree(desk, anna)
+
+
+# Two at once
+
+
+POINTS = ("after claim", "before write", "write 2", "before verified", "before seal", "after seal")
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("kind", [Kind.CHANGE, Kind.TRANSFER, Kind.LOSS, Kind.SUSPENSION, Kind.CANCEL_HOLDER])
+def test_an_application_comes_while_a_station_updates_the_card(
+    desk: Desk, anna: int, card: VirtualCard, kind: Kind, point: str
+) -> None:
+    desk.apply(Kind.EXTENSION, anna, permit=LONGER)
+    after = {Kind.CHANGE: replace(LONGER, position="院长"), Kind.TRANSFER: replace(LONGER, employer=OTHER_EMPLOYER)}
+    points: list[str] = []
+
+    def observe(reached: str) -> None:
+        points.append(reached)
+        if reached == point and points.count(point) == 1:
+            assert not desk.apply(kind, anna, permit=after.get(kind), event_on=TODAY).again
+
+    with suppress(InputError):  # what the station is told when its order was taken away
+        desk.insert(card, observe=observe)
+    assert point in points
+    agree(desk, anna)
+    assert desk.works(card) == (kind is Kind.CHANGE) or kind is Kind.TRANSFER
+    desk.insert(card)
+    agree(desk, anna)
+    assert desk.works(card) == (kind in after)
+
+
+@pytest.mark.parametrize("point", POINTS[:-1])
+@pytest.mark.parametrize("kind", [Kind.SUSPENSION, Kind.CANCEL_HOLDER])
+def test_an_application_comes_while_a_station_makes_the_card(desk: Desk, anna: int, kind: Kind, point: str) -> None:
+    desk.apply(Kind.FIRST_ABROAD, anna, permit=permit())
+    card = desk.blank()
+
+    def observe(reached: str) -> None:
+        if reached == point:
+            assert not desk.apply(kind, anna).again
+
+    with suppress(InputError):
+        desk.insert(card, observe=observe)
+    assert not desk.works(card)
+    agree(desk, anna)
+    assert desk.insert(card).outcome is not Outcome.SEALED
+    assert states(desk, schema.cards, anna) == [CardState.SPOILED]
+
+
+def test_of_two_clerks_at_once_one_is_told_that_it_is_done(desk: Desk, anna: int, card: VirtualCard) -> None:
+    together = Barrier(2)
+
+    def cancel() -> bool:
+        together.wait()
+        return desk.apply(Kind.CANCEL_HOLDER, anna).again
+
+    with ThreadPoolExecutor(2) as clerks:
+        told = [done.result() for done in [clerks.submit(cancel), clerks.submit(cancel)]]
+    assert sorted(told) == [False, True]
     agree(desk, anna)
 
 

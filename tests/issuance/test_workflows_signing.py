@@ -13,6 +13,8 @@ from juying.credential.status_list import Status
 from juying.credential.trust import TrustList
 from juying.crypto.signing import SoftwareSigner
 from juying.errors import InputError, KeyUseError, PlatformUnavailable
+from juying.issuance.changes import apply_application
+from juying.issuance.permit_kinds import Kind as PermitKind
 from juying.issuance.workflows.signing import Signing, lot_named, picture_path
 from juying.ledger import credentials, schema
 from juying.ledger.operators import Operators, on_behalf
@@ -227,3 +229,13 @@ def hasher() -> Any:
     from argon2 import PasswordHasher
 
     return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def test_a_suspended_permit_gets_its_credentials_when_it_is_resumed(office: Desk, signing: Signing) -> None:
+    office.add(2)
+    with office.ledger.transaction(office.ledger.local) as tx:
+        apply_application(tx, PermitKind.SUSPENSION, 1)
+    assert office.do(signing)["signed"] == 2
+    with office.ledger.transaction(office.ledger.local) as tx:
+        apply_application(tx, PermitKind.RESUMPTION, 1)
+    assert office.do(signing)["signed"] == 2

@@ -172,7 +172,7 @@ def picture_path(folder: Path, record: bytes) -> Path:
 
 
 def _lacking() -> sa.ColumnElement[bool]:
-    """A permit lacks a credential of one tier or both."""
+    """A permit lacks a credential of one tier or both, and may have them: not while it is suspended."""
     there = [
         sa.exists().where(
             _credentials.c.permit_id == _permits.c.id,
@@ -181,7 +181,7 @@ def _lacking() -> sa.ColumnElement[bool]:
         )
         for tier in Tier
     ]
-    return sa.not_(sa.and_(*there))
+    return sa.and_(_permits.c.suspended_at.is_(None), sa.not_(sa.and_(*there)))
 
 
 def _permits_of(case: Case, part: Part) -> sa.Select[Any]:

@@ -216,11 +216,9 @@ def _sentence(event: Mapping[str, Any]) -> Text | str:
             return Text(f"已启动：{'、'.join(kinds)}", f"started: {', '.join(kinds)}")
         case {"event": "planned", "job": job, "parts": parts}:
             return f"{job}: {Text(f'共 {parts} 部分', f'parts: {parts}')}"
-        case {"event": "part", "part": part, "problems": problems, **counts}:
+        case {"event": "part", "part": part, **counts}:
             told = [f"{name} {count}" for name, count in counts.items() if name != "event"]
-            return f"{part}: {', '.join(told)}" + (
-                str(Text(f"，问题 {problems}", f", problems {problems}")) * bool(problems)
-            )
+            return f"{part}: {', '.join(told)}"
         case {"event": "unavailable", "zh": zh, "en": en}:
             return Text(f"{zh}；稍后再试", f"{en}; tried again later")
         case {"event": "taken-over", "worker": dead, "workflows": count}:

@@ -211,6 +211,7 @@ class _Run:
         if order.due_on is not None and order.due_on > self._office.clock().astimezone().date():
             later = Text(f"卡片自 {order.due_on} 起更新", f"the card is updated from {order.due_on} on")
             return replace(result, notes=(*result.notes, later))
+        self._office.check_key()
         folder = self._out / order.number
         make_folder(folder)
         if self._blanks.at_hand(folder) is False:

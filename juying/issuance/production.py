@@ -12,14 +12,14 @@ card is written; it is read back; it is sealed. Wherever that stops, the same ca
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from juying.card.access import Access
+from juying.card.pcsc import PcscTransport
 from juying.card.refusal import NOT_SATISFIED
 from juying.card.ssc import SscCard
 from juying.card.status import tries_left
@@ -28,7 +28,6 @@ from juying.card.wiping import has_permit, wipe_card, wipe_permit
 from juying.card.writer import write_card
 from juying.codec.rules import PIN
 from juying.credential.claims import StatusReference, Tier
-from juying.credential.issue import Credentials
 from juying.errors import (
     AccessRefused,
     CardError,
@@ -46,6 +45,7 @@ from juying.issuance import jobs
 from juying.issuance.identify import Identified, carries_somebody, describe, identify, is_blocked, serial_in
 from juying.issuance.jobs import Job, Kept
 from juying.issuance.office import Office, check_card
+from juying.issuance.produced import NO_ORDER, SPOILED, SUSPENDED, Outcome, Produced, done, refused
 from juying.ledger import credentials, orders, schema
 from juying.ledger.ledger import Actor, Ledger, Transaction
 from juying.ledger.orders import Claim, Known, Wanted
@@ -60,44 +60,10 @@ BLOCKED = 0x6A81
 
 _CITY = 4  # digits of the region that name the city
 
+__all__ = ["MOST_FAILURES", "Outcome", "Produced", "Production", "refuse_wrong_keys"]
+
 Progress = Callable[[int, int], None]
 Result = TypeVar("Result")
-
-
-class Outcome(StrEnum):
-    """What became of the card in the reader."""
-
-    SEALED = "sealed"
-    """It is done."""
-    ALREADY = "already"
-    """It was done before."""
-    IDLE = "idle"
-    """A good blank, but no order waits for one."""
-    REFUSED = "refused"
-    """Not ours to write; it is as it was."""
-    SPOILED = "spoiled"
-    """It is to be set aside, and its order waits for another one."""
-
-    @property
-    def good(self) -> bool:
-        """Whether the card can go into its box."""
-        return self in (Outcome.SEALED, Outcome.ALREADY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Produced:
-    """What became of the card, in words: ``text`` holds nothing personal, ``name`` is for the screen of the office.
-
-    ``credentials`` are those of the permit that the card was sealed with. ``notes`` are remarks for the clerk.
-    """
-
-    outcome: Outcome
-    text: Text
-    claim: Claim | None = None
-    box: int = 0
-    name: str = field(default="", repr=False)
-    credentials: Credentials | None = field(default=None, repr=False)
-    notes: tuple[Text, ...] = ()
 
 
 class Production:
@@ -145,11 +111,11 @@ class Production:
             return self._unidentified(transport, error)
         self._observe("identified")
         known = self._look(lambda db: orders.known(db, found.identifier))
-        refused = self._refuse(found, known)
-        if refused is not None:
-            return refused
+        refusal = self._refuse(found, known)
+        if refusal is not None:
+            return refusal
         self.office.check_key()
-        claimed = self._do("claim", lambda tx: self._claim(tx, found, order, transport.name))
+        claimed = self._do("claim", lambda tx: self._claim(tx, found, order, _reader(transport)))
         if claimed is None:
             return self._nothing_to_do(known)
         claim = claimed.claim
@@ -169,10 +135,10 @@ class Production:
         if known is not None and known.state is not BlankState.STOCK:
             return None if known.wants_work else self._nothing_to_do(known)
         if found.identifier[:_CITY] != self.ledger.region[:_CITY]:
-            return _refused(Text("这是外地的卡", "this card belongs to another city"))
+            return refused(Text("这是外地的卡", "this card belongs to another city"))
         wanted = self._wanted_profile
         if wanted not in (None, found.card.profile.name):
-            return _refused(
+            return refused(
                 Text(
                     f"此卡规格为 {found.card.profile.name}，本批要 {wanted}",
                     f"this card is {found.card.profile.name}, the lot wants {wanted}",
@@ -180,7 +146,7 @@ class Production:
             )
         try:
             if carries_somebody(found.card):
-                return _refused(Text("卡上已有持卡人，台账中没有这张卡", "it has a holder, but is not in the ledger"))
+                return refused(Text("卡上已有持卡人，台账中没有这张卡", "it has a holder, but is not in the ledger"))
         except CardError as error:
             refuse_wrong_keys(error)
             raise
@@ -195,7 +161,7 @@ class Production:
     def _nothing_to_do(self, known: Known | None) -> Produced:
         """What the card is that no order waits for."""
         if known is None or known.state is BlankState.STOCK:
-            return Produced(outcome=Outcome.IDLE, text=_NO_ORDER)
+            return Produced(outcome=Outcome.IDLE, text=NO_ORDER)
         outcome = Outcome.ALREADY if known.card_state is CardState.LIVE else Outcome.REFUSED
         return Produced(outcome=outcome, text=describe(known), box=known.box or 0, name=self._name(known.person))
 
@@ -206,7 +172,7 @@ class Production:
             raise error
         claim = self._look(lambda db: orders.open_with_serial(db, *serial))
         if claim is None and isinstance(error, CardRefused):
-            return _refused(error.text)
+            return refused(error.text)
         if claim is None:
             raise error
         return self._failed(None, claim, error, dead=isinstance(error, CardRefused) and is_blocked(transport))
@@ -254,7 +220,7 @@ class Production:
         self._do("seal", lambda tx: _seal(tx, claim, kept))
         name = job.application.holder.registered_name if job is not None else self._name(claim.person)
         return Produced(
-            outcome=Outcome.SEALED, text=_done(claim), claim=claim, box=claim.box, name=name,
+            outcome=Outcome.SEALED, text=done(claim), claim=claim, box=claim.box, name=name,
             credentials=kept.records if kept is not None else None, notes=notes,
         )  # fmt: skip
 
@@ -289,7 +255,7 @@ class Production:
         refuse_wrong_keys(error)
         if not _is_the_cards(error):
             raise error
-        count = self._do("fail", lambda tx: orders.fail(tx, claim, str(error)))
+        count = self._do("fail", lambda tx: orders.fail(tx, claim, _reason(error, card)))
         dead = (
             dead
             or (card is not None and isinstance(error, CardRefused))
@@ -307,8 +273,9 @@ class Production:
             with suppress(CardError, KeyUseError):
                 wipe_card(card)
                 wiped = True
-        self._do("spoil", lambda tx: orders.spoil(tx, claim, str(error), suspend=suspend, wiped=wiped))
-        text = _SPOILED if claim.kind is OrderKind.NEW else _SUSPENDED
+        reason = _reason(error, card)
+        self._do("spoil", lambda tx: orders.spoil(tx, claim, reason, suspend=suspend, wiped=wiped))
+        text = SPOILED if claim.kind is OrderKind.NEW else SUSPENDED
         return Produced(
             outcome=Outcome.SPOILED, text=Text(*map(" ".join, zip(text, error.text, strict=True))), claim=claim
         )
@@ -369,6 +336,17 @@ def refuse_wrong_keys(error: CardError) -> None:
         ) from error
 
 
+def _reader(transport: Transport) -> str:
+    """The name of a reader for the ledger; the file of a virtual card may be called after somebody."""
+    return transport.name if isinstance(transport, PcscTransport) else ""
+
+
+def _reason(error: JuyingError, card: SscCard | None) -> str:
+    """What is wrong, for the ledger, and where on the card; the name of the reader or file says nothing of it."""
+    nowhere = card is None or error.where == card.channel.transport.name
+    return str(error.text) if nowhere else str(error)
+
+
 def _is_the_cards(error: CardError) -> bool:
     """Whether it is the card that failed, and not a hand that pulled it, the reader or the service."""
     return isinstance(error, CommandTimeout) or not isinstance(error, TransportError)
@@ -379,23 +357,3 @@ def _seal(tx: Transaction, claim: Claim, kept: Kept | None) -> None:
     orders.seal(tx, claim, None if kept is None else kept.ids[Tier.FULL])
     if kept is not None:
         credentials.make_live(tx, *kept.ids.values())
-
-
-def _refused(text: Text) -> Produced:
-    zh, en = text
-    return Produced(
-        outcome=Outcome.REFUSED,
-        text=Text(f"{zh}；未作任何改动，请取出", f"{en}; nothing was changed: take it out"),
-    )
-
-
-def _done(claim: Claim) -> Text:
-    if claim.kind is OrderKind.NEW:
-        box = Text(f"，放入第 {claim.box} 盒", f", box {claim.box}") if claim.box else Text("", "")
-        return Text(f"制成，请取卡{box.zh}", f"done: take the card{box.en}")
-    return Text(f"{claim.kind.text.zh}完成，请取卡交还本人", f"{claim.kind.text.en}: done, give the card back")
-
-
-_NO_ORDER = Text("没有等待此类空白卡的订单，请取出", "no order waits for a blank like this: take it out")
-_SPOILED = Text("此卡作废，请放入废卡盒，另取一张。", "the card is spoiled: put it aside and take another one.")
-_SUSPENDED = Text("订单已暂停，请把卡交还本人。", "the order is suspended: give the card back.")

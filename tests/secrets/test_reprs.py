@@ -129,7 +129,7 @@ SHOWN: dict[str, dict[str, str]] = {
     "juying.issuance.lot_figures.OrderLine": {"row": COUNTED},
     "juying.issuance.permit_kinds.Transition": {"text": TO_PEOPLE, "credentials": "what becomes of them"},
     "juying.issuance.permit_life.Refusal": {"text": TO_PEOPLE},
-    "juying.issuance.production.Produced": {"text": TO_PEOPLE},
+    "juying.issuance.produced.Produced": {"text": TO_PEOPLE},
     "juying.issuance.report.RowResult": {"row": COUNTED},
     "juying.issuance.sheet.Limits": {"rows": COUNTED},
     "juying.issuance.standing.Standing": {"person": RECORD_ID},

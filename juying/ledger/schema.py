@@ -4,7 +4,8 @@ What must never happen is forbidden by the database itself: a second live card o
 of a status list given twice, a card number given twice, an event changed. Personal values are sealed (columns called
 ``sealed``) or kept as keyed hashes (columns called ``…_key``); see `juying.ledger.vault`.
 
-Instants are whole microseconds since 1970 (UTC). A change of a table needs a migration; see ``migrations``.
+Instants are whole microseconds since 1970 (UTC). A change of a table needs a migration; the triggers that keep
+rows from being changed or deleted stand in the migrations alone.
 """
 
 from collections.abc import Sequence
@@ -98,7 +99,8 @@ def _some(name: str, *columns: str, where: str) -> sa.Index:
 ledger = sa.Table(
     "ledger",
     metadata,
-    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="one"), primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.CheckConstraint("id = 1", name="one"),
     sa.Column("name", sa.String(32), nullable=False),  # 32 hexadecimal digits that no other ledger has
     sa.Column("region", sa.String(6), nullable=False),  # whose key wraps the data key
     sa.Column("cipher", sa.String(8), nullable=False),
@@ -262,7 +264,8 @@ orders = sa.Table(
     "orders",
     metadata,
     _id(),
-    sa.Column("kind", sa.String(8), sa.CheckConstraint(in_list("kind", tuple(OrderKind)), name="kind"), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.CheckConstraint(in_list("kind", tuple(OrderKind)), name="kind"),
     *_state(OrderState),
     _ref("lot_id", "lots", null=True),
     sa.Column("position", sa.Integer, nullable=False),  # in the lot, from 1
@@ -415,49 +418,9 @@ events = sa.Table(
 chain = sa.Table(
     "chain",
     metadata,
-    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="one"), primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.CheckConstraint("id = 1", name="one"),
     sa.Column("number", Id, nullable=False),
     sa.Column("hash", sa.LargeBinary(32), nullable=False),
 )
 """One row: the last event. Whoever appends events holds it."""
-
-# Rows that stay as they are, or at least stay.
-_KEPT = {
-    "events": ("UPDATE", "DELETE"),
-    "status_changes": ("UPDATE", "DELETE"),
-    "status_entries": ("DELETE",),
-    "operators": ("DELETE",),
-    "persons": ("DELETE",),
-    "permits": ("DELETE",),
-    "orders": ("DELETE",),
-    "blanks": ("DELETE",),
-    "cards": ("DELETE",),
-    "credentials": ("DELETE",),
-}
-
-
-def triggers(dialect: str) -> list[str]:
-    """The statements that make the triggers: what stays, stays, whoever asks. ``dialect`` as SQLAlchemy names it."""
-    if dialect == "sqlite":
-        return [
-            *(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT raise(ABORT, '{table} stay'); END"
-                for table, verbs in _KEPT.items()
-                for verb in verbs
-            ),
-            "CREATE TRIGGER revoked_is_for_good BEFORE UPDATE ON status_entries "
-            "WHEN OLD.status = 1 AND NEW.status <> 1 BEGIN SELECT raise(ABORT, 'revoked is for good'); END",
-        ]
-    return [
-        "CREATE FUNCTION juying_stays() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '% stay', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$",
-        *(
-            f"CREATE TRIGGER {table}_stay BEFORE {' OR '.join(verbs)} ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION juying_stays()"
-            for table, verbs in _KEPT.items()
-        ),
-        *(f"CREATE TRIGGER {table}_keep BEFORE TRUNCATE ON {table} EXECUTE FUNCTION juying_stays()" for table in _KEPT),
-        "CREATE TRIGGER revoked_is_for_good BEFORE UPDATE ON status_entries FOR EACH ROW "
-        "WHEN (OLD.status = 1 AND NEW.status <> 1) EXECUTE FUNCTION juying_stays()",
-    ]

@@ -27,6 +27,8 @@ from tests.harness import PrivatePostgres
 from tests.issuing import add_lot, rows
 
 REGION = "331000"
+UNCHANGED = ("events", "status_changes")
+KEPT = (*UNCHANGED, "status_entries", "operators", "persons", "permits", "orders", "blanks", "cards", "credentials")
 
 
 @pytest.fixture
@@ -310,7 +312,7 @@ def statement(table: sa.Table, verb: str) -> sa.Executable:
 
 
 @pytest.mark.parametrize(
-    ("name", "verb"), [(name, verb.lower()) for name, verbs in schema._KEPT.items() for verb in verbs]
+    ("name", "verb"), [(name, "delete") for name in KEPT] + [(name, "update") for name in UNCHANGED]
 )
 def test_what_stays_stays(ledger: Ledger, name: str, verb: str) -> None:
     """Triggers forbid it, whoever asks: not only our own code."""

@@ -21,6 +21,7 @@ from juying.cli import (
     keys,
     ledgers,
     library,
+    lots,
     medical,
     operators,
     permits,
@@ -73,6 +74,7 @@ app.add_typer(ledgers.app, name="ledger")
 app.add_typer(station.app, name="station")
 app.add_typer(permits.app, name="permit")
 app.add_typer(approvals.app, name="approval")
+app.add_typer(lots.app, name="lot")
 app.add_typer(blanks.app, name="blank")
 app.command("worker")(worker.worker)
 app.add_typer(jobs.app, name="jobs")

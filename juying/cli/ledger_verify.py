@@ -1,7 +1,7 @@
 """``juying ledger verify``: the chain of events, the records, and cards held against them."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,7 +81,7 @@ def verify(
         access = _access(held)
         cards = []
         with suppress(KeyboardInterrupt):
-            for where, transport in _cards(reader, virtual, images, left, lot=lot is not None):
+            for where, transport in cards_to_see(reader, virtual, images, left, lot=lot is not None):
                 card = _compare(opened, where, transport, access, alone=lot is None and images is None)
                 cards.append(card)
                 left.pop(card["card"] or 0, None)
@@ -126,8 +126,8 @@ def _cards_of(ledger: "OpenLedger", lot: str | None) -> dict[int, int]:
         return cards_of_lot(db, find_lot(db, lot).id)
 
 
-def _cards(
-    reader: str | None, virtual: Path | None, images: Path | None, left: dict[int, int], *, lot: bool
+def cards_to_see(
+    reader: str | None, virtual: Path | None, images: Path | None, left: Sized, *, lot: bool
 ) -> "Iterator[tuple[str, AbstractContextManager[Transport]]]":
     """The cards that the options name, one after the other; those of a lot until none is ``left``."""
     if images is not None:
@@ -143,7 +143,7 @@ def _cards(
         yield reader, open_transport(reader, None, None)
 
 
-def _inserted(reader: str | None, left: dict[int, int]) -> "Iterator[tuple[str, AbstractContextManager[Transport]]]":
+def _inserted(reader: str | None, left: Sized) -> "Iterator[tuple[str, AbstractContextManager[Transport]]]":
     """Each card that is put into the reader (any reader, when none is named), until none is left."""
     from juying.card.monitor import EventKind, ReaderMonitor
     from juying.card.pcsc import find_reader

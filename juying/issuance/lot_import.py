@@ -74,9 +74,10 @@ def import_rows(
     CardNumbers((), prefix)
     _check_lot(name, source, box_size)
     photo: PhotoMaker = cache(card_photo)
+    check = None if check is None else _once(check)
     today = ledger.clock().astimezone().date()
-    if any(row.application is not None and row.application.photo is not None for row in rows):
-        # Making pictures takes long, so it is done before anybody has to wait.
+    if check is not None or any(row.application is not None and row.application.photo is not None for row in rows):
+        # Making pictures and looking into applications take long, so it is done before anybody has to wait.
         with ledger.reading() as db:
             first = compare(db, ledger.vault, rows, today=today, check=check, photo=photo)
         _make_photos(first, photo)
@@ -112,6 +113,27 @@ def _check_lot(name: str, source: str, box_size: int) -> None:
         )
     if not 1 <= box_size <= 100_000:
         raise InputError("每盒卡数不合理", "so many cards do not make a box")
+
+
+def _once(check: Check) -> Check:
+    """``check``, which is not asked about the same application again."""
+    found: dict[int, InputError | None] = {}
+
+    def checked(application: Application) -> None:
+        if id(application) not in found:  # they are all held by the caller meanwhile
+            found[id(application)] = _problem(check, application)
+        if problem := found[id(application)]:
+            raise problem
+
+    return checked
+
+
+def _problem(check: Check, application: Application) -> InputError | None:
+    try:
+        check(application)
+    except InputError as error:
+        return error
+    return None
 
 
 def _make_photos(found: Preview, photo: PhotoMaker) -> None:

@@ -94,11 +94,13 @@ def check_fits(office: Office, profile: Profile, application: Application) -> No
     """Raise `InputError` for an application that ``office`` cannot sign, or that no card of ``profile`` can hold."""
     for tier in Tier:
         check_signable(office, draft(office, application, tier).claims)
-    day = application.issued_on or office.clock().astimezone().date()
-    identity = CardIdentity(
-        number=application.card_number or _ANY_NUMBER, issued_on=day, expires_on=years_later(day),
-        institution=office.institution,
-    )  # fmt: skip
+    check_contents(profile, application, day=office.clock().astimezone().date())
+
+
+def check_contents(profile: Profile, application: Application, *, day: date) -> None:
+    """Raise `InputError` for an application that no card of ``profile`` can hold that is issued on ``day``."""
+    day = application.issued_on or day
+    identity = CardIdentity(number=application.card_number or _ANY_NUMBER, issued_on=day, expires_on=years_later(day))
     CardContents.of(application.holder, application.permit, identity).encode(profile)
 
 

@@ -75,12 +75,15 @@ if TYPE_CHECKING:
     from juying.crypto.software_keys import SoftwareKeys as SoftwareKeys
     from juying.issuance.blanks import ReaderBlanks as ReaderBlanks
     from juying.issuance.blanks import VirtualBlanks as VirtualBlanks
+    from juying.issuance.card_folder import keep_credentials as keep_credentials
     from juying.issuance.demo_keys import demonstration_keys as demonstration_keys
     from juying.issuance.intake import Application as Application
     from juying.issuance.intake import read_applications as read_applications
+    from juying.issuance.lot_import import import_rows as import_rows
     from juying.issuance.office import Office as Office
     from juying.issuance.office import issue_card as issue_card
     from juying.issuance.office import sign_permit as sign_permit
+    from juying.issuance.production import Production as Production
     from juying.issuance.run import issue_rows as issue_rows
     from juying.ledger.ledger import Ledger as Ledger
     from juying.ledger.register import LedgerRegister as LedgerRegister
@@ -135,9 +138,12 @@ _MODULES = {
     "juying.crypto.signing": ("Algorithm", "SoftwareSigner"),
     "juying.crypto.software_keys": ("SoftwareKeys",),
     "juying.issuance.blanks": ("ReaderBlanks", "VirtualBlanks"),
+    "juying.issuance.card_folder": ("keep_credentials",),
     "juying.issuance.demo_keys": ("demonstration_keys",),
     "juying.issuance.intake": ("Application", "read_applications"),
+    "juying.issuance.lot_import": ("import_rows",),
     "juying.issuance.office": ("issue_card", "Office", "sign_permit"),
+    "juying.issuance.production": ("Production",),
     "juying.issuance.run": ("issue_rows",),
     "juying.ledger.ledger": ("Ledger",),
     "juying.ledger.register": ("LedgerRegister",),

@@ -1,0 +1,39 @@
+"""Make the cards of a sheet, virtual ones: python examples/batch.py [SHEET] [FOLDER]; once more, and it makes the rest."""
+
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import juying
+
+sheet = Path(sys.argv[1] if len(sys.argv) > 1 else "examples/applications.csv")
+folder = Path(sys.argv[2] if len(sys.argv) > 2 else "build/batch")
+
+signer, trust = juying.demonstration_keys(Path("build/demo-keys"), region="331000")
+office = juying.Office(signer=signer, trust=trust, region="331000")
+profile = juying.load_profile("ssc-v3")
+
+with juying.Ledger.open(folder / "ledger.db", region="331000") as ledger:
+    rows = juying.read_applications(sheet, today=date.today())
+    imported = juying.import_rows(ledger, ledger.local, rows, name=sheet.stem)
+    for row in imported.preview.findings:
+        for problem in row.problems:
+            print(f"{sheet.name}:{row.row}: {problem}")
+
+    production = juying.Production(ledger, office, ledger.local)
+    start, cards = time.perf_counter(), 0
+    while True:
+        card = juying.VirtualCard.blank(profile, region="331000")
+        with juying.LocalTransport(card) as transport:  # juying.open_card() for the one in a reader
+            made = production.work(transport)
+        if made.claim is None:  # no order is left
+            break
+        if made.credentials is not None:  # or else the card was spoiled, and its order gets the next one
+            place = folder / made.claim.card_number
+            juying.keep_credentials(place, made.credentials, office)
+            juying.save_card(card, place / "card.vcard")
+            cards += 1
+    seconds = time.perf_counter() - start
+
+print(f"{cards} cards in {folder}, {cards / seconds:.1f} a second; then: {made.text}")

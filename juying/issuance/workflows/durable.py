@@ -29,7 +29,10 @@ _log = logging.getLogger("dbos")
 
 def address(ledger: Ledger) -> str:
     """Where DBOS finds the database, with the password if there is one: not to be shown."""
-    return ledger.engine.url.render_as_string(hide_password=False)
+    url = ledger.engine.url
+    if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
+        url = url.update_query_dict({"connect_timeout": str(int(databases.PATIENCE))})
+    return url.render_as_string(hide_password=False)
 
 
 def config(ledger: Ledger, executor: str) -> DBOSConfig:

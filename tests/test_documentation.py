@@ -66,6 +66,13 @@ def test_issuing_one_card_then_reading_and_verifying_it(at_home: Path) -> None:
     assert script("examples/verify_a_code.py").startswith("有效 / valid")
 
 
+def test_a_batch_of_cards_is_made_once(at_home: Path) -> None:
+    first = script("examples/batch.py", "3")
+    assert first.startswith("new: 3, changed: 0, duplicate: 0, wrong: 0\n3 cards in ")
+    assert first.endswith("sealed: 3\n")
+    assert script("examples/batch.py", "3").startswith("new: 0, changed: 0, duplicate: 3, wrong: 0\n0 cards in ")
+
+
 def test_reading_a_card_in_a_reader(at_home: Path, private_pcscd: PrivatePcscd, pcsc_reader: Slot) -> None:
     with VirtualReader(port=pcsc_reader.port) as reader:
         reader.insert(load_card("build/issued/JYX000010/card.vcard"))

@@ -294,3 +294,48 @@ def test_progress_on_a_terminal_is_a_bar(juying: Juying, monkeypatch: pytest.Mon
     assert "申请 / applications" in done.err
     assert "[1/2]" not in done.err
     assert done.document["issued"] == 2
+
+
+def test_a_ledger_and_a_lot_can_be_named(juying: Juying) -> None:
+    path = sheet(applicant(0), applicant(1, position=""))
+    assert juying("issue", path, "--out", "out", "--ledger", "office.db", "--lot", "morning").status == 1
+    assert not Path("out/ledger.db").exists()
+    (lot,) = juying("lot", "list", "--ledger", "office.db", "--json").document
+    assert (lot["lot"], lot["source"], lot["state"], lot["orders"]) == ("morning", "sheet.json", "closed", 1)
+    done = juying("issue", sheet(applicant(0), applicant(1)), "--out", "out", "--ledger", "office.db",
+                  "--lot", "morning", "--json")  # fmt: skip
+    assert [row["outcome"] for row in done.document["rows"]] == ["unchanged", "issued"]
+    assert len(juying("lot", "orders", "morning", "--ledger", "office.db", "--json").document["orders"]) == 2
+
+
+def test_a_ledger_of_another_city_is_refused(juying: Juying) -> None:
+    juying("issue", sheet(applicant(0)), "--out", "out", "--region", "330400")
+    done = juying("issue", sheet(applicant(1)), "--out", "out", "--json")
+    assert done.status == 2
+    assert "the ledger belongs to city 330400" in done.document["error"]["en"]
+
+
+def test_status_lists_are_published_with_the_credentials(juying: Juying) -> None:
+    """What issued a card tells terminals that it is good; a ledger of its own begins lists of its own."""
+    juying("issue", sheet(applicant(0)), "--out", "out")
+    first = Path("build/demo-keys/lists/1.cwt").read_bytes()
+    assert juying("verify", "out/JY0000010/credential.txt").status == 0
+    juying("issue", sheet(applicant(0)), "--out", "out")
+    assert Path("build/demo-keys/lists/1.cwt").read_bytes() == first, "nothing was issued"
+    juying("issue", sheet(applicant(1)), "--out", "other")
+    assert Path("build/demo-keys/lists/1.cwt").read_bytes() != first
+    assert juying("verify", "other/JY0000010/credential.txt").status == 0
+    shutil.rmtree("build/demo-keys/lists")
+    assert juying("verify", "other/JY0000010/credential.txt").status == 3
+
+
+def test_lists_of_another_ledger_make_way(juying: Juying) -> None:
+    """A list in which a credential would be good again that was revoked before is refused, but not for a trial."""
+    juying("issue", sheet(applicant(0)), "--out", "out")
+    permit = ("--permit", "ZJ20260000", "--reason", "lost", "--ledger", "out/ledger.db")
+    assert juying("credential", "revoke", *permit).status == 0
+    juying("issue", sheet(applicant(0, employer_name="台州虚构缝制设备有限公司", employer_code="91331002MA00AAA100")),
+           "--out", "out")  # fmt: skip
+    done = juying("issue", sheet(applicant(1)), "--out", "other")
+    assert done.status == 0, done.err
+    assert juying("verify", "other/JY0000010/credential.txt").status == 0

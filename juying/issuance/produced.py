@@ -23,11 +23,6 @@ class Outcome(StrEnum):
     SPOILED = "spoiled"
     """It is to be set aside, and its order waits for another one."""
 
-    @property
-    def good(self) -> bool:
-        """Whether the card can go into its box."""
-        return self in (Outcome.SEALED, Outcome.ALREADY)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Produced:

@@ -1,6 +1,7 @@
 """The card in the reader: whatever stops its making, the same card goes on from there, and nothing is done twice."""
 
 import contextlib
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -13,6 +14,8 @@ from juying.card.ssc import SscCard
 from juying.card.virtual.card import Lifecycle, VirtualCard
 from juying.card.virtual.faults import Fault, Garbage, Mute, TearAfterCommand, WrongStatus
 from juying.card.virtual.transport import LocalTransport
+from juying.card.wiping import has_permit, wipe_permit
+from juying.codec.permit_slots import encode_slot, slot_files
 from juying.credential.status_list import Status
 from juying.errors import CardError, CardRemoved, InputError, KeyUseError, LedgerUnavailable
 from juying.issuance.office import issue_card, sign_permit
@@ -640,3 +643,58 @@ def test_the_writes_are_told(desk: Desk, ledger: Ledger) -> None:
     told: list[tuple[int, int]] = []
     work(desk(), blank(), progress=lambda done, total: told.append((done, total)))
     assert [done for done, _ in told] == list(range(1, told[0][1] + 1))
+
+
+def test_a_question_is_asked_again_when_the_ledger_is_back(desk: Desk, ledger: Ledger) -> None:
+    add_lot(ledger, 1)
+    asked: list[LedgerUnavailable] = []
+
+    class Lost(Deaf):
+        def reading(self) -> object:
+            if not asked:
+                raise LedgerUnavailable("断开", "lost")
+            return ledger.reading()
+
+    def patience(error: LedgerUnavailable) -> bool:
+        asked.append(error)
+        return True
+
+    assert work(desk(ledger=Lost(ledger, ""), patience=patience), blank()).outcome is Outcome.SEALED
+    assert len(asked) == 1
+    asked.clear()
+    with pytest.raises(LedgerUnavailable):
+        work(desk(ledger=Lost(ledger, "")), blank())
+
+
+def test_the_card_of_an_erased_person_has_no_name(desk: Desk, ledger: Ledger, made: tuple[VirtualCard, int]) -> None:
+    card, _ = made
+    with ledger.transaction(ledger.local) as tx:
+        tx.db.execute(sa.update(schema.persons).values(sealed=None, erased_at=tx.now))
+    assert work(desk(), card).name == ""
+
+
+def test_a_permit_that_a_later_program_wrote_is_taken_off_as_well(desk: Desk, ledger: Ledger) -> None:
+    card = blank()
+    record = b"\xd2" + bytes(40)
+    content = bytearray(encode_slot(record, 1))
+    content[2] = 9  # a version that nobody knows yet
+    content[12:16] = zlib.crc32(record, zlib.crc32(content[:12])).to_bytes(4, "big")
+    [(first, _), _] = slot_files(card.profile)
+    card.memory.files[first.address][0][: len(content)] = content
+    session = SscCard.open(LocalTransport(card))
+    assert has_permit(session)
+    wipe_permit(session)
+    assert not has_permit(session)
+
+
+def test_the_file_of_a_virtual_card_is_no_reader(desk: Desk, ledger: Ledger) -> None:
+    """It may be called after somebody; neither claim nor failure tell it."""
+    add_lot(ledger, 1)
+    name = "cards/ERIKSSON/card.vcard"
+    for fault in (WrongStatus(blank(), 30, 0x6A81), blank()):
+        with LocalTransport(fault, name=name) as transport:
+            desk().work(transport)
+    told = [row.details for row in rows(ledger, schema.events)]
+    assert any(row.kind == "card-spoiled" for row in rows(ledger, schema.events))
+    assert not any("ERIKSSON" in details for details in told)
+    assert not any("ERIKSSON" in str(row) for row in rows(ledger, schema.orders))

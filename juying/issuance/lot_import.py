@@ -8,7 +8,7 @@ import gc
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -178,7 +178,7 @@ class _Import:
     lot: int
     prefix: str
     taken: Collection[str]
-    photo: PhotoMaker
+    photo: PhotoMaker = field(repr=False)
 
     def carry_out(self, found: Preview, position: int) -> Preview:
         """Add and change, in the order in which the cards are to lie; the findings with their orders."""

@@ -145,11 +145,11 @@ class _Comparison:
 
     db: sa.Connection
     vault: Vault
-    files: Files
+    files: Files = field(repr=False)
     today: date
     check: Check | None
-    photo: Callable[[Path], bytes]
-    seen: dict[bytes | str, int] = field(default_factory=dict)
+    photo: Callable[[Path], bytes] = field(repr=False)
+    seen: dict[bytes | str, int] = field(default_factory=dict, repr=False)
 
     def finding(self, row: int, application: Application, keys: Keys) -> Finding:
         person = self.files.by_number.get(keys.number, self.files.by_document.get(keys.document))

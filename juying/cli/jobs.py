@@ -265,9 +265,16 @@ def _print_table(name: str, rows: list[dict[str, Any]], none: Text, *, as_json: 
     if as_json:
         print_json({name: rows})
     elif rows:
-        cells = [
-            [", ".join(value) if isinstance(value, list) else str(value) for value in row.values()] for row in rows
-        ]
-        print_rows([list(map(Cell, line)) for line in cells])
+        print_rows([[Cell(_cell(row[column])) for column in _SHOWN[name]] for row in rows])
     else:
         print_text(str(none))
+
+
+_SHOWN = {"schedules": ("kind", "times", "scope"), "workers": ("worker", "station", "kinds", "seen_at")}
+"""The columns that people see."""
+
+
+def _cell(value: Any) -> str:
+    return (
+        value if isinstance(value, str) else ", ".join(map(str, value.values() if isinstance(value, dict) else value))
+    )

@@ -217,8 +217,8 @@ def _sentence(event: Mapping[str, Any]) -> Text | str:
         case {"event": "planned", "job": job, "parts": parts}:
             return f"{job}: {Text(f'共 {parts} 部分', f'parts: {parts}')}"
         case {"event": "part", "part": part, **counts}:
-            told = [f"{name} {count}" for name, count in counts.items() if name != "event"]
-            return f"{part}: {', '.join(told)}"
+            silent = {"event"} if counts["problems"] else {"event", "problems"}
+            return f"{part}: " + ", ".join(f"{name} {count}" for name, count in counts.items() if name not in silent)
         case {"event": "unavailable", "zh": zh, "en": en}:
             return Text(f"{zh}；稍后再试", f"{en}; tried again later")
         case {"event": "taken-over", "worker": dead, "workflows": count}:

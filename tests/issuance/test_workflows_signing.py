@@ -9,22 +9,23 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from juying.card.virtual.transport import LocalTransport
 from juying.credential.status_list import Status
 from juying.credential.trust import TrustList
 from juying.crypto.signing import SoftwareSigner
 from juying.errors import InputError, KeyUseError, PlatformUnavailable
 from juying.issuance.changes import apply_application
 from juying.issuance.permit_kinds import Kind as PermitKind
+from juying.issuance.production import Outcome, Production
 from juying.issuance.workflows.signing import Signing, lot_named, picture_path
 from juying.ledger import credentials, schema
 from juying.ledger.operators import Operators, on_behalf
-from juying.ledger.order_records import NewOrder
-from juying.ledger.orders import plan_orders
 from juying.ledger.people import add_permits
 from juying.ledger.register import statuses_of
-from juying.ledger.states import CredentialState, LotState, PermitState, Role
+from juying.ledger.states import CredentialState, PermitState, Role
 from tests import people
 from tests.issuance.working import Desk, desk
+from tests.issuing import add_lot, blank
 
 
 @pytest.fixture
@@ -36,25 +37,6 @@ def office(database: str, tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def signing(office: Desk) -> Signing:
     return Signing(office.office, office.folder / "pictures", size=3)
-
-
-def order(office: Desk, permit: int, *, lot: int | None = None) -> None:
-    """A card is to be made for the permit."""
-    with office.ledger.transaction(office.ledger.local) as tx:
-        person = tx.db.execute(sa.select(schema.permits.c.person_id).where(schema.permits.c.id == permit)).scalar_one()
-        application = tx.db.execute(
-            sa.insert(schema.applications)
-            .values(kind="first", person_id=person, permit_id=permit, lot_id=lot, digest=bytes(16), made_at=tx.now)
-            .returning(schema.applications.c.id)
-        ).scalar_one()
-        plan_orders(tx, [NewOrder(application=application, person=person, permit=permit, lot=lot, position=1)])
-
-
-def add_lot(office: Desk, name: str) -> int:
-    with office.ledger.transaction(office.ledger.local) as tx:
-        values = {"name": name, "state": LotState.OPEN.value, "source": "x", "profile": "ssc-v3", "box_size": 100}
-        new = sa.insert(schema.lots).values(**values, made_at=tx.now).returning(schema.lots.c.id)
-        return int(tx.db.execute(new).scalar_one())
 
 
 def test_every_permit_gets_both_credentials_and_their_pictures(office: Desk, signing: Signing) -> None:
@@ -120,23 +102,24 @@ def test_a_permit_that_ends_while_its_credential_is_signed_gets_none(
 
 
 def test_credentials_wait_for_a_card_that_is_on_its_way(office: Desk, signing: Signing) -> None:
-    (permit,) = office.add(1)
-    order(office, permit)
+    lot, _ = add_lot(office.ledger, 1)
     office.do(signing)
     office.all_there(state=CredentialState.SIGNED, pictures=signing.pictures)
+    with LocalTransport(blank()) as transport:
+        made = Production(office.ledger, office.office, office.ledger.local, lot=lot).work(transport)
+    assert made.outcome is Outcome.SEALED
+    office.all_there(pictures=signing.pictures)
 
 
 def test_a_lot_is_signed_alone(office: Desk, signing: Signing) -> None:
-    first, second = office.add(2)
-    lot = add_lot(office, "May")
-    order(office, second, lot=lot)
+    office.add(1)
+    add_lot(office.ledger, 1, name="May")
     with office.ledger.reading() as db:
         scope = lot_named(db, "May")
         with pytest.raises(InputError, match="no lot of this name"):
             lot_named(db, "June")
     assert office.do(signing, **scope)["signed"] == 2
-    assert {row.permit_id for row in office.rows(schema.credentials)} == {second}
-    assert first != second
+    assert {row.permit_id for row in office.rows(schema.credentials)} == {2}
 
 
 def test_the_credential_of_a_later_permit_takes_the_place_of_the_one_before(office: Desk, signing: Signing) -> None:

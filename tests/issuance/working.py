@@ -25,6 +25,7 @@ from juying.issuance.workflows import control
 from juying.issuance.workflows.tasks import Case, Kind, Task
 from juying.issuance.workflows.worker import Worker
 from juying.ledger import schema
+from juying.ledger.audit import audit_records
 from juying.ledger.ledger import Ledger
 from juying.ledger.operators import at_station
 from juying.ledger.people import add_permits, add_persons
@@ -102,7 +103,8 @@ class Desk:
         with self.ledger.reading() as db:
             permits = set(db.execute(sa.select(_p.c.id).where(_p.c.state == PermitState.VALID.value)).scalars())
             rows = db.execute(sa.select(_c).where(_c.c.permit_id.in_(permits))).all()
-            assert not verify_chain(db).findings
+            assert verify_chain(db).whole
+            assert audit_records(db, self.ledger.vault) == []
             allotted = db.execute(sa.select(sa.func.sum(schema.status_lists.c.allotted))).scalar()
             kinds = Counter(db.execute(sa.select(schema.events.c.kind)).scalars())
         assert Counter((row.permit_id, row.tier) for row in rows) == {

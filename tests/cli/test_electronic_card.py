@@ -2,11 +2,13 @@
 holder's key, shown at a gate, revoked."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from juying.credential.issue import from_text, unverified_claims
+from juying.issuance.demo_keys import FOLDER, LISTS
 from tests.cli.conftest import Juying
 from tests.cli.desk import applicant, sheet
 
@@ -45,6 +47,11 @@ def place_of(path: str) -> object:
 
 @pytest.mark.usefixtures("issue")
 def test_a_credential_with_a_status_entry_is_undetermined_until_a_list_is_at_hand(juying: Juying) -> None:
+    done = juying("verify", FULL, "--json")
+    assert (done.status, json.loads(done.out)["verdict"]) == (0, "valid"), (
+        "demonstration lists are found as the keys are"
+    )
+    shutil.rmtree(FOLDER / LISTS)
     done = juying("verify", FULL, "--json")
     assert (done.status, json.loads(done.out)["verdict"]) == (3, "valid_stale_status")
     publish(juying)

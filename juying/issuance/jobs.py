@@ -24,6 +24,13 @@ from juying.ledger.vault import Vault
 from juying.model import CardIdentity
 
 
+_permits, _cards = schema.permits, schema.cards
+_PERMIT = sa.select(_permits.c.state, _permits.c.before_id).where(_permits.c.id == sa.bindparam("permit"))
+_CHIPS = sa.select(_cards.c.credential_id).where(
+    _cards.c.person_id == sa.bindparam("person"), _cards.c.credential_id.is_not(None)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One credential of a job: one that is kept, or claims to sign in place of the one with the id ``before``."""
@@ -57,9 +64,7 @@ def prepare(db: sa.Connection, vault: Vault, office: Office, wanted: Wanted, pro
     """
     if wanted.permit is None:
         return None
-    table = schema.permits
-    query = sa.select(table.c.state, table.c.before_id).where(table.c.id == wanted.permit)
-    state, before = db.execute(query).one()
+    state, before = db.execute(_PERMIT, {"permit": wanted.permit}).one()
     if state != PermitState.VALID.value:
         raise InputError("许可已不再有效，不能制卡", "the permit is not valid any more: no card can be made for it")
     holder, permit = load_holder(db, vault, wanted.person), load_permit(db, vault, wanted.permit)
@@ -79,10 +84,9 @@ def _before(db: sa.Connection, vault: Vault, permit: int | None, found: Mapping[
 
     One before the last may still be on the chip, and is to be replaced.
     """
-    table = schema.permits
     while permit is not None and len(found) < len(Tier):
         found = {**credentials.current(db, vault, permit), **found}
-        permit = db.execute(sa.select(table.c.before_id).where(table.c.id == permit)).scalar()
+        permit = db.execute(sa.select(_permits.c.before_id).where(_permits.c.id == permit)).scalar()
     return found
 
 
@@ -90,11 +94,7 @@ def _on_other_chips(db: sa.Connection, wanted: Wanted) -> frozenset[int]:
     """The credentials on cards that the person has, when a new card is to take their place: it gets one of its own."""
     if wanted.kind is not OrderKind.NEW:
         return frozenset()
-    table = schema.cards
-    query = sa.select(table.c.credential_id).where(
-        table.c.person_id == wanted.person, table.c.credential_id.is_not(None)
-    )
-    return frozenset(db.execute(query).scalars())
+    return frozenset(db.execute(_CHIPS, {"person": wanted.person}).scalars())
 
 
 def _check_standing(db: sa.Connection, present: Mapping[Tier, Stored]) -> None:

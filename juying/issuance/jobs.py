@@ -23,7 +23,6 @@ from juying.ledger.states import OrderKind, PermitState
 from juying.ledger.vault import Vault
 from juying.model import CardIdentity
 
-
 _permits, _cards = schema.permits, schema.cards
 _PERMIT = sa.select(_permits.c.state, _permits.c.before_id).where(_permits.c.id == sa.bindparam("permit"))
 _CHIPS = sa.select(_cards.c.credential_id).where(

@@ -1,19 +1,17 @@
-"""From a spreadsheet to 1,000 cards: a lot on a ledger, and virtual blanks one after the other. In build/batch."""
+"""Make the cards of a sheet, virtual ones: python examples/batch.py [SHEET] [FOLDER]. Once more makes the rest.
+
+`invented_people.py` writes a sheet of a thousand. `juying issue` does the same, and may be killed at any point.
+"""
 
 import sys
 import time
 from datetime import date
 from pathlib import Path
 
-from invented_people import write_sheet
-
 import juying
-from juying.issuance.lot_import import import_rows
-from juying.issuance.lot_listing import find_lot
-from juying.issuance.production import Outcome, Production
 
-folder, count = Path("build/batch"), int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-sheet = write_sheet(folder / "applications.csv", count)
+sheet = Path(sys.argv[1] if len(sys.argv) > 1 else "examples/applications.csv")
+folder = Path(sys.argv[2] if len(sys.argv) > 2 else "build/batch")
 
 signer, trust = juying.demonstration_keys(Path("build/demo-keys"), region="331000")
 office = juying.Office(signer=signer, trust=trust, region="331000")
@@ -21,19 +19,20 @@ profile = juying.load_profile("ssc-v3")
 
 with juying.Ledger.open(folder / "ledger.db", region="331000") as ledger:
     rows = juying.read_applications(sheet, today=date.today())
-    found = import_rows(ledger, ledger.local, rows, "batch", source=sheet.name).preview
-    print(", ".join(f"{status.text.en}: {number}" for status, number in found.counts.items()))
+    found = juying.import_rows(ledger, ledger.local, rows, name=sheet.stem).preview
+    print(", ".join(f"{status.text}: {count}" for status, count in found.counts.items()))
 
-    production, made, start = Production(ledger, office, ledger.local), 0, time.perf_counter()
+    production, cards, start = juying.Production(ledger, office, ledger.local), 0, time.perf_counter()
     while True:
         card = juying.VirtualCard.blank(profile, region="331000")
-        with juying.LocalTransport(card) as transport:
-            done = production.work(transport)
-        if done.claim is None or done.outcome is not Outcome.SEALED:
-            break  # no order waits any more
-        juying.save_card(card, folder / f"{done.claim.card_number}.vcard")
-        made += 1
-    seconds = time.perf_counter() - start
-    print(f"{made} cards in {seconds:.1f} s, {made / seconds:.1f} a second")
-    with ledger.reading() as db:
-        print(", ".join(f"{state.text.en}: {orders}" for state, orders in find_lot(db, "batch").counts.items()))
+        with juying.LocalTransport(card) as transport:  # juying.open_card() is the one in a reader
+            made = production.work(transport)
+        if made.claim is None:  # no order waits any more
+            break
+        if made.credentials is not None:  # or else the card is spoiled, and its order gets the next one
+            place = folder / made.claim.card_number
+            juying.keep_credentials(place, made.credentials, office)
+            juying.save_card(card, place / "card.vcard")
+            cards += 1
+    rate = cards / (time.perf_counter() - start)
+    print(f"{cards} cards in {folder}, {rate:.1f} a second")

@@ -1,5 +1,6 @@
 """What README, docs and examples show is true: it runs here."""
 
+import csv
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 from typer.main import get_command
 
 from juying.card.virtual.image import load_card
@@ -17,6 +19,8 @@ from juying.issuance.columns import columns_markdown
 from tests.harness import PrivatePcscd, Slot
 
 ROOT = Path(__file__).parent.parent
+PEOPLE = 50
+"""In a sheet large enough to show that examples/batch.py takes more than one."""
 
 
 def block(document: str, language: str, number: int = 0) -> str:
@@ -66,18 +70,38 @@ def test_issuing_one_card_then_reading_and_verifying_it(at_home: Path) -> None:
     assert script("examples/verify_a_code.py").startswith("有效 / valid")
 
 
-def test_a_batch_of_cards_is_made_once(at_home: Path) -> None:
-    first = script("examples/batch.py", "3")
-    assert first.startswith("new: 3, changed: 0, duplicate: 0, wrong: 0\n3 cards in ")
-    assert first.endswith("sealed: 3\n")
-    assert script("examples/batch.py", "3").startswith("new: 0, changed: 0, duplicate: 3, wrong: 0\n0 cards in ")
-
-
 def test_reading_a_card_in_a_reader(at_home: Path, private_pcscd: PrivatePcscd, pcsc_reader: Slot) -> None:
     with VirtualReader(port=pcsc_reader.port) as reader:
         reader.insert(load_card("build/issued/JYX000010/card.vcard"))
         private_pcscd.wait_for_card(pcsc_reader.name, present=True)
         assert "permit signature: valid" in script("examples/read_a_card.py")
+
+
+def test_a_batch_of_cards_is_made_once(at_home: Path) -> None:
+    everybody = script("examples/batch.py").splitlines()
+    assert everybody[0] == "新增 / new: 14, 变更 / changed: 0, 重复 / duplicate: 0, 有误 / wrong: 0"
+    assert everybody[1].startswith("14 cards in build/batch, ")
+    again = script("examples/batch.py").splitlines()
+    assert again[0] == "新增 / new: 0, 变更 / changed: 0, 重复 / duplicate: 14, 有误 / wrong: 0"
+    assert again[1].startswith("0 cards in build/batch, ")
+    assert "permit signature: valid" in script("examples/read_a_card.py", "build/batch/JYX000010/card.vcard")
+
+
+def test_a_spreadsheet_of_invented_people_becomes_cards(at_home: Path) -> None:
+    script("examples/invented_people.py", "people.csv", str(PEOPLE))
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    with Path("people.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file):
+            sheet.append(row)
+    book.save("people.xlsx")
+    told = script("examples/batch.py", "people.xlsx", "build/people").splitlines()
+    assert told[0] == f"新增 / new: {PEOPLE}, 变更 / changed: 0, 重复 / duplicate: 0, 有误 / wrong: 0"
+    assert told[1].startswith(f"{PEOPLE} cards in build/people, ")
+    assert len(list(Path("build/people").glob("*/card.vcard"))) == PEOPLE
+    last = max(Path("build/people").glob("*/credential-paper.png")).with_name("card.vcard")
+    assert "permit signature: valid" in script("examples/read_a_card.py", str(last))
 
 
 def test_watching_readers(at_home: Path, private_pcscd: PrivatePcscd, pcsc_reader: Slot) -> None:

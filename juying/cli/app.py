@@ -1,6 +1,7 @@
 """The root of the command line, and the translation of exceptions into messages and exit statuses."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -101,9 +102,13 @@ def run(arguments: Sequence[str]) -> int:
     return exit_status(lambda: _run(arguments, as_json), as_json=as_json)
 
 
+_command = cache(lambda: get_command(app))
+"""The tree of all commands; making it takes longer than many a command."""
+
+
 def _run(arguments: Sequence[str], as_json: bool) -> int | None:
     try:
-        status: int | None = get_command(app).main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        status: int | None = _command().main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
         where, text = _bad_use(error)
         fail("UsageError", where, text, as_json=as_json)

@@ -13,6 +13,7 @@ from juying.cli.commands import Commands
 from juying.cli.issuing import default_name
 from juying.cli.key_options import KeyStore, open_keys
 from juying.cli.ledger_options import Ledger, acting, open_ledger
+from juying.cli.ledger_persons import searched_text
 from juying.cli.ledger_verify import Images, cards_to_see
 from juying.cli.lot_view import (
     audit_document,
@@ -28,6 +29,8 @@ from juying.cli.lot_view import (
 )
 from juying.cli.options import Json, Reader
 from juying.cli.output import Exit, print_fields, print_json, print_json_line, print_text, tell
+from juying.cli.permit_options import Ask, Find
+from juying.errors import InputError
 from juying.ledger.states import LotState, OrderState
 from juying.text import Text
 
@@ -181,22 +184,25 @@ def orders(
 
 @app.command()
 def search(
-    text: Annotated[
-        str,
-        typer.Argument(
-            metavar="TEXT", help="姓名中的字词，或证件、许可、社保、卡片号码 / words of a name, or any number"
-        ),
-    ],
+    card: Annotated[
+        str | None, typer.Argument(metavar="[CARD]", show_default=False, help="卡号 / number of the card")
+    ] = None,
+    find: Find = None,
+    ask: Ask = False,
     ledger: Ledger = None,
     keys: KeyStore = None,
     json: Json = False,
 ) -> int:
-    """按姓名或号码查订单 / find orders by name or number; exit status 1 if there is none."""
-    from juying.issuance.lot_listing import search as find
+    """按卡号、姓名或其他号码查订单；没有则状态 1 / find orders by card number, name or number; status 1 if none."""
+    from juying.issuance.lot_listing import search as find_orders
+    from juying.model.numbers import check_card_number
 
+    if sum((card is not None, find is not None, ask)) != 1:
+        raise InputError("请给出卡号、--find 或 --ask 之一", "give a card number, --find or --ask: one of them")
+    text = check_card_number(card, "CARD") if card is not None else searched_text(find)
     with open_ledger(ledger, keys) as opened:
         acting(opened)
-        found = find(opened, text)
+        found = find_orders(opened, text)
     if json:
         print_json([order_document(order) for order in found])
     elif found:

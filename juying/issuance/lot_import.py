@@ -183,12 +183,13 @@ class _Import:
     def carry_out(self, found: Preview, position: int) -> Preview:
         """Add and change, in the order in which the cards are to lie; the findings with their orders."""
         todo = _by_employer([self._with_photo(one) for one in found.of(Status.NEW, Status.CHANGED)])
-        todo = self._with_numbers(todo)
-        places = {one.row: place for place, one in enumerate(todo, position + 1)}
-        good = [one for one in todo if one.status is not Status.WRONG]
-        done = {one.row: one for one in todo}
+        numbers = self._numbers(todo)
+        done = {one.row: one.wrong(_used_up()) for one in todo if one.status is Status.NEW and one.row not in numbers}
+        done |= {one.row: one for one in todo if one.status is Status.WRONG}
+        good = [one for one in todo if one.row not in done]
+        places = {one.row: place for place, one in enumerate(good, position + 1)}
         for new in chunks([one for one in good if one.status is Status.NEW], _AT_ONCE):
-            done |= {one.row: one for one in self._add(new, places)}
+            done |= {one.row: one for one in self._add(new, places, numbers)}
         for one in good:
             if one.status is Status.CHANGED:
                 done[one.row] = self._change(one, places[one.row])
@@ -204,21 +205,16 @@ class _Import:
     def _photo_of(self, application: Application | None) -> bytes | None:
         return None if application is None or application.photo is None else self.photo(application.photo)
 
-    def _with_numbers(self, findings: Sequence[Finding]) -> list[Finding]:
-        """Card numbers for the new ones that ask for none; when they run out, the last ones are wrong."""
-        missing = [one for one in findings if one.status is Status.NEW and not one.card_number]
-        asked = [*self.taken, *(one.card_number for one in findings if one.card_number)]
-        numbers = free_numbers(self.tx, len(missing), self.prefix, asked=asked)
-        allotted = dict(zip((one.row for one in missing), numbers, strict=False))
-        without = {one.row for one in missing[len(numbers) :]}
-        return [
-            one.wrong(_used_up())
-            if one.row in without
-            else replace(one, card_number=allotted.get(one.row, one.card_number))
-            for one in findings
-        ]
+    def _numbers(self, findings: Sequence[Finding]) -> dict[int, str]:
+        """The card numbers of the new ones by their rows; when they run out, the last ones have none."""
+        numbers = {one.row: one.card_number for one in findings if one.status is Status.NEW}
+        missing = [row for row, number in numbers.items() if not number]
+        asked = [one.application.card_number for one in findings if one.application and one.application.card_number]
+        allotted = free_numbers(self.tx, len(missing), self.prefix, asked=[*self.taken, *asked])
+        numbers |= dict(zip(missing, allotted, strict=False))
+        return {row: number for row, number in numbers.items() if number}
 
-    def _add(self, findings: Sequence[Finding], places: Mapping[int, int]) -> list[Finding]:
+    def _add(self, findings: Sequence[Finding], places: Mapping[int, int], numbers: Mapping[int, str]) -> list[Finding]:
         """Persons whom the ledger does not know, all together."""
         tx = self.tx
         applications = [one.application for one in findings if one.application is not None]
@@ -235,7 +231,7 @@ class _Import:
         insert_many(tx.db, sa.insert(schema.applications), rows)
         planned = [
             NewOrder(lot=self.lot, position=places[one.row], application=number, person=person, permit=permit,
-                     card_number=one.card_number, issued_on=entry.issued_on)
+                     card_number=numbers[one.row], issued_on=entry.issued_on)
             for number, one, entry, person, permit in zip(ids, findings, applications, persons, permits, strict=True)
         ]  # fmt: skip
         orders = plan_orders(tx, planned)
@@ -244,7 +240,7 @@ class _Import:
         for one, entry, order in zip(findings, planned, orders, strict=True):
             tx.note(f"permit-{one.kind}", details, application=entry.application, person=entry.person,
                     permit=entry.permit, order=order, lot=self.lot)  # fmt: skip
-            done.append(replace(one, person=entry.person, order=order))
+            done.append(replace(one, person=entry.person, order=order, card_number=numbers[one.row]))
         return done
 
     def _change(self, found: Finding, place: int) -> Finding:

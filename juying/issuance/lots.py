@@ -153,14 +153,20 @@ class _Comparison:
 
     def finding(self, row: int, application: Application, keys: Keys) -> Finding:
         person = self.files.by_number.get(keys.number, self.files.by_document.get(keys.document))
-        found = Finding(row=row, status=Status.NEW, person=person, application=application, digest=keys.digest)
+        kind = application.kind
+        if kind is None and person is None:
+            kind = kind_of(None, application.permit)
+        found = Finding(
+            row=row, status=Status.NEW, kind=kind, person=person, card_number=application.card_number or "",
+            application=application, digest=keys.digest,
+        )  # fmt: skip
         problems = [*self._repeated(row, application, keys), *self._conflicts(application, keys, person)]
         if problems:
             return found.wrong(*problems)
-        if person is None:
-            found = self._new(found, application)
-        else:
+        if person is not None:
             found = self._known(found, application, self.files.people[person])
+        elif application.kind is not None:
+            found = self._by_the_rules(found, application, application.kind, None, frozenset())
         if self.check is not None and found.status in (Status.NEW, Status.CHANGED):
             try:
                 self.check(application)
@@ -203,11 +209,6 @@ class _Comparison:
                 f"该申请人已有卡号为 {held} 的卡，不再另发",
                 f"this applicant has the card with number {held} already: no second one is issued",
             )
-
-    def _new(self, found: Finding, application: Application) -> Finding:
-        kind = application.kind or kind_of(None, application.permit) or Kind.FIRST_ABROAD
-        found = replace(found, kind=kind, card_number=application.card_number or "")
-        return self._by_the_rules(found, application, kind, None, frozenset()) if application.kind else found
 
     def _known(self, found: Finding, application: Application, on_file: OnFile) -> Finding:
         found = replace(found, order=on_file.order, card_number=on_file.card_number, status=Status.DUPLICATE)

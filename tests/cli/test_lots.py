@@ -92,12 +92,19 @@ def test_lots_and_orders_are_listed(lot: Juying) -> None:
     assert "--after 2" in people.err
 
 
-def test_orders_are_searched(lot: Juying) -> None:
+def test_orders_are_searched(lot: Juying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card number is an argument; everybody on the machine can see those, so names and other numbers are none."""
     load(lot, applicant(0), applicant(1))
-    assert [order["order"] for order in lot("search", "beispiel berta", "--json").document] == [2]
-    assert "JY0000010" in lot("search", "C0FAKE000").out
-    nothing = lot("search", "nobody")
+    assert [order["order"] for order in lot("search", "JY0000010", "--json").document] == [1]
+    Path("who.txt").write_text("beispiel berta\n", "utf-8")
+    assert [order["order"] for order in lot("search", "--find", "who.txt", "--json").document] == [2]
+    assert "JY0000010" in lot("search", "--find", "-", stdin=b"C0FAKE000\n").out
+    monkeypatch.setattr("juying.cli.passwords.at_a_terminal", lambda: True)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: "nobody")
+    nothing = lot("search", "--ask")
     assert (nothing.status, "nothing was found" in nothing.out) == (1, True)
+    for wrong in ((), ("JY0000010", "--ask"), ("MUSTER",)):
+        assert lot("search", *wrong).status == 2, wrong
 
 
 def test_orders_are_held_up_and_cancelled(lot: Juying) -> None:

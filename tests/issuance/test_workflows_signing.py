@@ -1,7 +1,9 @@
 """What a job signs and draws, step by step, without workers."""
 
+import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from juying.card.virtual.transport import LocalTransport
+from juying.credential.claims import StatusReference, Tier
 from juying.credential.status_list import Status
 from juying.credential.trust import TrustList
 from juying.crypto.signing import SoftwareSigner
@@ -17,8 +20,9 @@ from juying.errors import InputError, KeyUseError, PlatformUnavailable
 from juying.issuance.changes import apply_application
 from juying.issuance.permit_kinds import Kind as PermitKind
 from juying.issuance.production import Outcome, Production
-from juying.issuance.workflows.signing import Signing, lot_named, picture_path
+from juying.issuance.workflows.signing import Signing, Wanted, lot_named, picture_path
 from juying.ledger import credentials, schema
+from juying.ledger.credentials import Signed
 from juying.ledger.operators import Operators, on_behalf
 from juying.ledger.people import add_permits
 from juying.ledger.register import statuses_of
@@ -222,3 +226,24 @@ def test_a_suspended_permit_gets_its_credentials_when_it_is_resumed(office: Desk
     with office.ledger.transaction(office.ledger.local) as tx:
         apply_application(tx, PermitKind.RESUMPTION, 1)
     assert office.do(signing)["signed"] == 2
+
+
+def test_two_workers_that_both_have_a_part_store_it_once(office: Desk, signing: Signing) -> None:
+    """One had been taken for dead; both come to store at the same time."""
+    office.add(3)
+    (part,) = signing.plan(office.case())
+    places = signing.allot(office.case(), part, None)
+    both = threading.Barrier(2)
+
+    @dataclass(frozen=True, slots=True)
+    class Together(Signing):
+        def _signed(self, wanted: Wanted, place: StatusReference) -> Signed:
+            if wanted.permit == part[0] and wanted.tier is Tier.FULL:
+                both.wait()
+            return super(Together, self)._signed(wanted, place)
+
+    task = Together(signing.office, signing.pictures, signing.size)
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(lambda _: task.sign(office.case(), part, places)["signed"], range(2)))
+    assert sorted(done) == [0, 6]
+    office.all_there()

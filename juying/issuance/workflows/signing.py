@@ -206,10 +206,11 @@ def _present(db: sa.Connection, part: Part) -> set[tuple[int, str]]:
 def _store(tx: Transaction, case: Case, part: Part, signed: list[Signed]) -> int:
     """Store what is still missing, and let it count unless a card is on its way; how many.
 
-    The permits are held: none of them ends while its credential comes.
+    The permits are held: none of them ends while its credential comes, and of two workers that both have the part, as
+    when one had been taken for dead, the second one finds what the first one stored.
     """
     query = sa.select(_permits.c.id).where(between(_permits.c.id, part), valid_permits(case), _lacking())
-    lacking = set(tx.db.execute(query.with_for_update(read=True, of=_permits)).scalars())
+    lacking = set(tx.db.execute(query.order_by(_permits.c.id).with_for_update(key_share=True, of=_permits)).scalars())
     present = _present(tx.db, part)
     missing = [one for one in signed if one.permit in lacking and (one.permit, one.tier.name.lower()) not in present]
     ids = credentials.store_many(tx, missing)

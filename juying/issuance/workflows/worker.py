@@ -31,7 +31,7 @@ PATIENCE = 30.0
 POLL = 0.5
 """Seconds between two looks for work."""
 ATTEMPTS, PAUSE, LONGEST_PAUSE = 8, 1.0, 60.0
-"""A step whose server is away is tried so often, with pauses that double."""
+"""A step whose service is away is tried so often, with pauses that double; one without its ledger for ever."""
 FAREWELL = 600
 """Seconds for the steps that are under way when the worker ends."""
 
@@ -170,17 +170,18 @@ class Worker:
         return Case(job, context["scope"], today, self._ledger, actor, self._go_on)
 
     def _steadily(self, step: Callable[[], Any]) -> Any:
-        """Do a step; when a server is away, try again after a while."""
-        pauses = [min(self._pause * 2**attempt, LONGEST_PAUSE) for attempt in range(ATTEMPTS - 1)]
+        """Do a step; when a server is away, try again after a while, and for the ledger as often as it takes."""
+        attempt = 0
         while True:
             self._go_on()
+            attempt += 1
             try:
                 return step()
             except PlatformUnavailable as error:
-                if not pauses:
+                if attempt >= ATTEMPTS and not isinstance(error, LedgerUnavailable):
                     raise
                 self._told({"event": "unavailable", **error.text._asdict()})
-                self._stop.wait(pauses.pop(0))
+                self._stop.wait(min(self._pause * 2 ** min(attempt, ATTEMPTS), LONGEST_PAUSE))
             except JuyingError:
                 raise
             except Exception as error:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from juying.issuance.report import RowResult
     from juying.ledger.ledger import Ledger as OpenLedger
 
+DEFAULT_PROFILE = "ssc-v3"
+"""The profile of the cards that are made unless another one is named."""
 LEDGER_FILE = "ledger.db"
 """The ledger that a run makes in its folder, unless another one is named."""
 
@@ -38,7 +40,7 @@ def issue(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="结果目录 / folder for the results")] = Path(
         "build", "issued"
     ),
-    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="卡规格 / card profile")] = "ssc-v3",
+    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="卡规格 / card profile")] = DEFAULT_PROFILE,
     reader: Annotated[
         str | None,
         typer.Option("--reader", metavar="NAME", help="写入此读卡器中的卡，默认写虚拟卡 / real cards in this reader"),
@@ -113,7 +115,7 @@ def issue(
         ):
             run = partial(
                 issue_rows, opened, acting(opened), office, rows, out, blanks, profile=layout, prefix=prefix,
-                name=lot or default_name(applications), source=applications.name, failed=_tell_failure,
+                name=lot or default_name(applications, profile), source=applications.name, failed=_tell_failure,
             )  # fmt: skip
             results = _issue(run, len(rows))
             lists = out / LISTS if signer is not None else FOLDER / LISTS
@@ -149,9 +151,10 @@ def _publish(ledger: "OpenLedger", office: "Office", folder: Path) -> None:
         publish_now()
 
 
-def default_name(sheet: Path) -> str:
-    """The name of the lot that a sheet becomes, unless another one is given."""
-    return f"{sheet.stem[:80]} {datetime.now().astimezone():%Y-%m-%d}"
+def default_name(sheet: Path, profile: str) -> str:
+    """The name of the lot that a sheet becomes, unless another one is given: for each day and kind of cards another."""
+    usual = "" if profile == DEFAULT_PROFILE else f" {profile}"
+    return f"{sheet.stem[:60]} {datetime.now().astimezone():%Y-%m-%d}{usual}"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import typer
 
 from juying.cli import lot_reports
 from juying.cli.commands import Commands
-from juying.cli.issuing import default_name
+from juying.cli.issuing import DEFAULT_PROFILE, default_name
 from juying.cli.key_options import KeyStore, open_keys
 from juying.cli.ledger_options import Ledger, acting, open_ledger
 from juying.cli.ledger_persons import searched_text
@@ -53,7 +53,7 @@ ProfileName = Annotated[str, typer.Option("--profile", metavar="NAME", help="卡
 @app.command("preview")
 def show_preview(
     applications: Sheet,
-    profile: ProfileName = "ssc-v3",
+    profile: ProfileName = DEFAULT_PROFILE,
     ledger: Ledger = None,
     keys: KeyStore = None,
     json: Json = False,
@@ -74,7 +74,7 @@ def import_sheet(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="批次名称，默认文件名加日期 / default: file and date")
     ] = None,
-    profile: ProfileName = "ssc-v3",
+    profile: ProfileName = DEFAULT_PROFILE,
     box_size: Annotated[int, typer.Option("--box-size", metavar="N", min=1, help="每盒卡数 / cards in a box")] = 100,
     prefix: Annotated[
         str, typer.Option("--prefix", metavar="TEXT", help="自编卡号的前缀 / prefix of card numbers allotted here")
@@ -87,7 +87,7 @@ def import_sheet(
     from juying.issuance.lot_import import import_rows
 
     rows = _rows(applications)
-    named = name or default_name(applications)
+    named = name or default_name(applications, profile)
     with open_ledger(ledger, keys) as opened:
         done = import_rows(
             opened, acting(opened), rows, named, profile=profile, source=applications.name, box_size=box_size,

@@ -17,15 +17,9 @@ from juying.card.virtual.transport import LocalTransport
 from juying.codec.spec import Profile
 from juying.crypto.keys import DemonstrationKeys
 from juying.errors import CardError, InputError
-from juying.ledger.orders import LONGEST_READER
 from juying.text import Text
 
 CARD_FILE, SPOILED = "card.vcard", "spoiled"
-
-
-def place(folder: Path) -> str:
-    """What the ledger calls the reader of the virtual card in a folder: as much of its path as there is room for."""
-    return str((folder / CARD_FILE).resolve())[-LONGEST_READER:]
 
 
 class Blanks(Protocol):
@@ -44,7 +38,7 @@ class Blanks(Protocol):
         """Whether the card for this order is here already; None when nobody knows before it is put in."""
 
     def keep(self) -> None:
-        """What was written to the card at work must outlive us from now on."""
+        """The card at work, and what was written to it, must outlive us from now on."""
 
     def set_aside(self) -> None:
         """The card at work is spoiled: the next one for its order is another."""
@@ -79,10 +73,11 @@ class VirtualBlanks:
             card = load_card(self._path) if self._path.exists() else self._blank()
         self._card, self._saved = card, card.memory.changes
         try:
-            with LocalTransport(card, name=place(folder)) as transport:
+            with LocalTransport(card, name=str(self._path)) as transport:
                 yield transport
         finally:
-            self.keep()
+            if card.memory.changes != self._saved:
+                self.keep()
             self._card = None
 
     def at_hand(self, folder: Path) -> bool:
@@ -90,8 +85,8 @@ class VirtualBlanks:
         return (folder / CARD_FILE).exists()
 
     def keep(self) -> None:
-        """Save the card, unless nothing has changed since it was saved. Raises `CardError`."""
-        if self._card is not None and self._card.memory.changes != self._saved:
+        """Save the card. Raises `CardError`."""
+        if self._card is not None and (self._card.memory.changes != self._saved or not self._path.exists()):
             with _as_card_error():
                 save_card(self._card, self._path)
             self._saved = self._card.memory.changes

@@ -177,7 +177,7 @@ class _Import:
     tx: Transaction
     lot: int
     prefix: str
-    taken: Collection[str]
+    taken: Collection[str] = field(repr=False)
     photo: PhotoMaker = field(repr=False)
 
     def carry_out(self, found: Preview, position: int) -> Preview:

@@ -17,7 +17,7 @@ from juying.card.contents import CardContents
 from juying.codec.spec import Profile
 from juying.credential.claims import Tier
 from juying.errors import CardError, CardRefused, InputError, JuyingError, ReaderUnavailable, ServiceUnavailable
-from juying.issuance.blanks import CARD_FILE, Blanks, place
+from juying.issuance.blanks import CARD_FILE, Blanks
 from juying.issuance.card_folder import file_errors, keep_credentials, make_folder, remove_credentials
 from juying.issuance.card_numbers import PREFIX
 from juying.issuance.compare import Agreement, compare_card
@@ -30,10 +30,9 @@ from juying.issuance.office import Office, check_signable, draft
 from juying.issuance.production import Outcome as Made
 from juying.issuance.production import Produced, Production, Progress
 from juying.issuance.report import Outcome, RowResult, report_file
-from juying.ledger import credentials, orders, schema
+from juying.ledger import credentials, schema
 from juying.ledger.approvals import allow_key
 from juying.ledger.ledger import Actor, Ledger
-from juying.ledger.order_records import find_open
 from juying.ledger.states import LIVE_CARDS, OPEN_ORDERS, CardState, OrderKind, OrderState
 from juying.model import CardIdentity
 from juying.model.card import years_later
@@ -202,7 +201,7 @@ class _Run:
 
     def _observe(self, point: str) -> None:
         """What is recorded from here on must be true of a virtual card, even if the machine stops."""
-        if point == "before written":
+        if point in ("before claim", "before written"):
             self._blanks.keep()
         elif point == "before spoil" and self._kind is OrderKind.NEW:
             self._blanks.set_aside()
@@ -219,10 +218,8 @@ class _Run:
         if self._blanks.at_hand(folder) is False:
             if order.kind is not OrderKind.NEW:
                 return replace(result, outcome=Outcome.FAILED, error=str(_not_here(folder)))
-            if order.state in OPEN_ORDERS and order.reader != place(folder):
-                return replace(result, outcome=Outcome.FAILED, error=str(_elsewhere(order)))
             if order.state in OPEN_ORDERS:
-                self._give_up_lost(order)
+                return replace(result, outcome=Outcome.FAILED, error=str(_elsewhere(order)))
         if order.lot is not None and order.lot not in self._lots:
             allow_key(self._ledger, self._actor, self._office.signer.kid, {"lot": order.lot})
             self._lots.add(order.lot)
@@ -236,11 +233,6 @@ class _Run:
             return replace(result, outcome=Outcome.ISSUED, notes=(*result.notes, *made.notes))
         outcome = Outcome.INVALID if isinstance(made, InputError) else Outcome.FAILED
         return replace(result, outcome=outcome, error=str(made))
-
-    def _give_up_lost(self, order: _Order) -> None:
-        """A virtual blank that was claimed and never saved, because the process was killed, is gone."""
-        with self._ledger.transaction(self._actor) as tx:
-            orders.spoil(tx, find_open(tx.db, order.id), "the virtual card was never saved")
 
     def _try_cards(self, order: _Order, folder: Path) -> Produced | JuyingError:
         """Make the card of an order with one card after the other; why not, when the last one has failed."""
@@ -293,7 +285,7 @@ class _Run:
     def _compare(self, order: _Order, folder: Path) -> None:
         """Raise `CardError` when a virtual card is not what the ledger says, or gone."""
         here = self._blanks.at_hand(folder)
-        if here is False and order.reader == place(folder):
+        if here is False and not order.reader:
             raise _not_here(folder)
         if not here:
             return
@@ -324,8 +316,8 @@ def _suspended(order: _Order) -> InputError:
 
 def _elsewhere(order: _Order) -> CardError:
     return CardError(
-        f"此卡正在别处制作（{order.reader}）；请在那里制完，或用 juying station release 放弃",
-        f"it is being made elsewhere ({order.reader}): finish it there, or give it up (juying station release)",
+        f"此卡正在别处制作（{order.reader or '-'}）；请在那里制完，或用 juying station release 放弃",
+        f"it is being made elsewhere ({order.reader or '-'}): finish it there, or give it up (juying station release)",
         where=f"orders/{order.id}",
     )
 

@@ -27,7 +27,7 @@ from juying.errors import (
     ServiceUnavailable,
     TransportError,
 )
-from juying.issuance import card_folder
+from juying.issuance import card_folder, production
 from juying.issuance.blanks import VirtualBlanks
 from juying.issuance.card_folder import make_folder
 from juying.issuance.changes import apply_application
@@ -277,20 +277,19 @@ def kill(*_: object, **__: object) -> None:
     raise Killed
 
 
-def test_a_virtual_card_that_was_never_saved_is_spoiled_and_another_one_made(
+def test_a_virtual_blank_is_saved_before_it_claims_an_order(
     ledger: Ledger, office: Office, blanks: VirtualBlanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("juying.issuance.blanks.save_card", kill)
-        with pytest.raises(Killed):
-            one(ledger, office, tmp_path / "out", blanks)
+    """Whenever the process dies, no blank is lost."""
+    for place in ("claim", "step"):
+        with monkeypatch.context() as patch:
+            patch.setattr(orders, place, kill)
+            with pytest.raises(Killed):
+                one(ledger, office, tmp_path / "out", blanks)
     assert state_of(ledger) == OrderState.WRITING
     assert one(ledger, office, tmp_path / "out", blanks).outcome is Outcome.ISSUED
     with ledger.reading() as db:
-        assert db.execute(sa.select(schema.blanks.c.state).order_by(schema.blanks.c.id)).scalars().all() == [
-            BlankState.SPOILED,
-            BlankState.USED,
-        ]
+        assert db.execute(sa.select(schema.blanks.c.state)).scalars().all() == [BlankState.USED]
 
 
 def test_what_is_recorded_as_written_is_saved(
@@ -307,8 +306,9 @@ def test_what_is_recorded_as_written_is_saved(
 
 
 def test_a_card_that_another_station_is_making_is_left_to_it(
-    ledger: Ledger, office: Office, blanks: VirtualBlanks, tmp_path: Path
+    ledger: Ledger, office: Office, blanks: VirtualBlanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(production, "_reader", lambda transport: transport.name)
     torn = Faulty(TearAfterCommand(VirtualCard.blank(PROFILE), 60))
     assert one(ledger, office, tmp_path / "elsewhere", torn).outcome is Outcome.FAILED
     result = one(ledger, office, tmp_path / "out", blanks)
@@ -437,8 +437,9 @@ def test_a_virtual_card_that_is_gone_or_another_one_fails_its_row(
 
 
 def test_a_card_that_was_made_at_a_reader_is_not_looked_for_in_the_folder(
-    ledger: Ledger, office: Office, blanks: VirtualBlanks, tmp_path: Path
+    ledger: Ledger, office: Office, blanks: VirtualBlanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(production, "_reader", lambda transport: transport.name)
     assert one(ledger, office, tmp_path / "out", Faulty(None)).outcome is Outcome.ISSUED
     assert one(ledger, office, tmp_path / "out", blanks).outcome is Outcome.UNCHANGED
 

@@ -17,7 +17,7 @@ from juying.card.virtual.card import VirtualCard
 from juying.card.virtual.image import save_card
 from juying.card.virtual.transport import LocalTransport
 from juying.card.virtual.vpcd import VirtualReader
-from juying.issuance.production import Production
+from juying.issuance.production import Outcome, Production
 from juying.ledger import schema
 from juying.ledger.ledger import Ledger
 from juying.ledger.operators import Operators
@@ -43,7 +43,7 @@ def cards(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[VirtualCard]:
         production = Production(ledger, issuing.office(), ledger.local)
         for number, card in enumerate(made, 1):
             with LocalTransport(card) as transport:
-                assert production.work(transport).outcome.good
+                assert production.work(transport).outcome is Outcome.SEALED
             folder = home / "box" / str(number)
             folder.mkdir(parents=True)
             save_card(card, folder / "card.vcard")

@@ -634,7 +634,8 @@ def test_the_key_is_used_with_the_approval_of_the_lot(office: Office) -> None:
     office.import_lot(2, [INSTITUTE, FACTORY])
     office.make(2)
     operators, people = Operators(office.ledger), {}
-    for name, roles in (("chief", [Role.SUPERVISOR]), ("maker", [Role.ISSUING]), ("clerk", [Role.INTAKE])):
+    for name, roles in (("chief", [Role.SUPERVISOR]), ("maker", [Role.ISSUING]), ("clerk", [Role.INTAKE]),
+                        ("looker", [Role.AUDITOR])):  # fmt: skip
         chief = people.get("chief", office.actor)
         people[name] = operators.add(chief, name, roles, "correct horse battery staple").actor()
 
@@ -642,7 +643,7 @@ def test_the_key_is_used_with_the_approval_of_the_lot(office: Office) -> None:
         return make_lists(office.ledger, people[name], LOT, office.folder, signer=office.signer, trust=office.trust)
 
     with pytest.raises(InputError, match="lacks the role"):
-        lists_of("clerk")
+        lists_of("looker")
     with pytest.raises(InputError, match="second person"):
         lists_of("maker")
     with office.ledger.transaction(people["chief"]) as tx:

@@ -26,6 +26,7 @@ from tests import people
 from tests.cli.conftest import Juying
 from tests.cli.desk import ROOT
 from tests.issuance.worker_process import GymService
+from tests.issuing import add_lot
 
 
 def today() -> date:
@@ -77,6 +78,13 @@ def test_credentials_are_signed_and_drawn_by_a_worker(juying: Juying, ledger: st
 def test_a_lot_that_is_not_there_is_told(juying: Juying, ledger: str) -> None:
     done = juying("jobs", "start", "sign", "--lot", "May")
     assert (done.status, "no lot of this name" in done.err) == (2, True)
+
+
+def test_a_lot_is_signed_alone(juying: Juying, ledger: str) -> None:
+    with Ledger.open(ledger) as opened:
+        lot, _ = add_lot(opened, 1, name="May", valid_from=today(), valid_until=today() + timedelta(days=500))
+    job = start(juying, "sign", "--lot", "May")
+    assert juying("jobs", "show", job, "--json").document["scope"] == {"lot": lot}
 
 
 def test_the_other_jobs(juying: Juying, ledger: str, home: Path) -> None:

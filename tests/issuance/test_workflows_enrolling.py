@@ -198,6 +198,14 @@ def test_a_library_that_wants_a_card_waits_for_the_card(office: Desk, taizhou: L
     assert office.rows(schema.enrolments) == []
 
 
+def test_an_answer_about_nobody_is_no_answer(office: Desk, taizhou: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.add(1)
+    monkeypatch.setattr(taizhou.adapter.client, "reader", lambda *_, **__: taizhou.adapter.client.status())
+    with pytest.raises(PlatformUnavailable, match="not about a reader"):
+        office.do(Enrolling({taizhou.name: taizhou}), service=taizhou.name)
+    assert office.rows(schema.enrolments) == []
+
+
 @dataclass(frozen=True)
 class Strict:
     """Takes nobody."""

@@ -120,6 +120,12 @@ def test_the_words_name_nobody(office: Desk) -> None:
     assert "gives no right to work" in body(permit, last)
 
 
+def test_a_file_that_cannot_be_written_is_tried_later(tmp_path: Path) -> None:
+    (tmp_path / "1.eml" / "x").mkdir(parents=True)
+    with pytest.raises(PlatformUnavailable, match="cannot be written"):
+        Outbox(tmp_path).deliver(message())
+
+
 def test_an_outbox_that_is_away_is_tried_later(office: Desk) -> None:
     office.add(1, holder={"email": "anna@example.org"}, valid_until=in_days(60))
     (office.folder / "outbox").write_text("a file")

@@ -12,7 +12,6 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from juying.errors import InputError
 from juying.ledger import schema
@@ -136,8 +135,18 @@ def change_person(tx: Transaction, person: int, holder: Holder, photo: bytes | N
 def add_terms(tx: Transaction, terms: Iterable[tuple[int, bytes]]) -> None:
     """Add terms, each with its person, that are not there yet."""
     rows = [{"person_id": person, "term": term} for person, term in set(terms)]
-    insert = sqlite.insert if tx.db.dialect.name == "sqlite" else postgresql.insert
-    insert_many(tx.db, insert(schema.terms).on_conflict_do_nothing(), rows)
+    insert_many(tx.db, _insert_missing(tx.db.dialect.name), rows)
+
+
+def _insert_missing(dialect: str) -> sa.Insert:
+    """The statement that leaves out terms that are there."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(schema.terms).on_conflict_do_nothing()
+    from sqlalchemy.dialects import postgresql  # takes long to load
+
+    return postgresql.insert(schema.terms).on_conflict_do_nothing()
 
 
 def add_permits(tx: Transaction, permits: Sequence[tuple[int, WorkPermit, int | None]]) -> Sequence[int]:

@@ -35,6 +35,7 @@ SETTING = "a setting of the site, no secret"
 OPTION = "a path or a name from the command line"
 RECORD_ID = "the id of a record in the ledger"
 
+KEYED_HASH = "a hash under the key of the ledger"
 SHOWN: dict[str, dict[str, str]] = {
     "juying.card.access.Access": {"keys pin": OWN_REPR},
     "juying.card.access._Failure": {"text": TO_PEOPLE},
@@ -140,6 +141,8 @@ SHOWN: dict[str, dict[str, str]] = {
     "juying.issuance.station_state.Happening": {"text": TO_PEOPLE},
     "juying.issuance.station_state.ReaderView": {"in_a_row": COUNTED},
     "juying.issuance.stray.Stray": {"text": TO_PEOPLE},
+    "juying.issuance.workflows.enrolling.Drop": {"name": PUBLIC},
+    "juying.issuance.workflows.signing.Wanted": {"person": RECORD_ID},
     "juying.ledger.approvals.Approval": {"number": COUNTED},
     "juying.ledger.audit._Check": {"text": TO_PEOPLE},
     "juying.ledger.credentials.Signed": {"person": RECORD_ID},
@@ -149,6 +152,7 @@ SHOWN: dict[str, dict[str, str]] = {
     "juying.ledger.order_records.Known": {"person": RECORD_ID},
     "juying.ledger.order_records.NewOrder": {"person": RECORD_ID},
     "juying.ledger.order_records.Wanted": {"person": RECORD_ID},
+    "juying.ledger.people.HolderKeys": {"number": KEYED_HASH},
     "juying.ledger.privacy.Obstacle": {"person": RECORD_ID},
     "juying.ledger.verify.Finding": {"text": TO_PEOPLE},
     "juying.ledger.verify.Head": {"number": COUNTED},

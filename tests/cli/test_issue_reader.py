@@ -66,9 +66,7 @@ Work = Callable[..., tuple[int, Clerk]]
 
 
 @pytest.fixture
-def work(
-    juying: Juying, private_pcscd: PrivatePcscd, pcsc_reader: Slot, monkeypatch: pytest.MonkeyPatch
-) -> Work:
+def work(juying: Juying, private_pcscd: PrivatePcscd, pcsc_reader: Slot, monkeypatch: pytest.MonkeyPatch) -> Work:
     """Issue a sheet with these cards at hand; exit status, and what the clerk was told."""
 
     def issue(path: Path, cards: list[Card], *more: str) -> tuple[int, Clerk]:

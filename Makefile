@@ -29,7 +29,7 @@ issue: setup
 	$(BIN)/juying issue examples/applications.csv --out build/issued
 
 test: setup
-	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=
 
 lint: setup
 	$(BIN)/ruff check .

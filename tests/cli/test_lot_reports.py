@@ -198,7 +198,7 @@ def test_where_operators_are_registered_one_has_to_log_in(juying: Juying, desk: 
 
 
 def test_with_the_offices_own_key(juying: Juying, desk: Desk) -> None:
-    signer, now = SoftwareSigner.generate(), datetime.now(UTC)
+    signer, now = SoftwareSigner.generate(), datetime.now(UTC).replace(microsecond=0)
     signer.save("office.pem")
     TrustList([trusted(signer, not_before=now, not_after=now + timedelta(days=1))]).save("trust.json")
     keys = "--key", "office.pem", "--trust", "trust.json"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from juying.codec import cose
 from juying.credential.claims import Claims, StatusReference, Tier
 from juying.credential.trust import TrustedKey, TrustList
@@ -12,9 +14,16 @@ from juying.text import Text
 
 NOW = datetime(2026, 12, 1, 4, tzinfo=UTC)
 ISSUED = NOW - timedelta(days=2)
-SIGNER = SoftwareSigner.generate()
-OTHER_SIGNER = SoftwareSigner.generate()
-HOLDER_KEY = SoftwareSigner.generate().public_key
+
+
+def signer(secret: int) -> SoftwareSigner:
+    """A key that is the same in every process, because the names of tests hold some of them."""
+    return SoftwareSigner(ec.derive_private_key(secret, ec.SECP256R1()))
+
+
+SIGNER = signer(1001)
+OTHER_SIGNER = signer(1002)
+HOLDER_KEY = signer(1003).public_key
 STATUS = StatusReference(list_number=3, index=70_001)
 
 HOLDER = Holder(

@@ -9,13 +9,12 @@ from juying.credential.presentation import present
 from juying.credential.status import Status, StatusLists, sign_status_list
 from juying.credential.trust import TrustList
 from juying.credential.verify import CHECKS, Outcome, Verdict, Verification, verify
-from juying.crypto.signing import SoftwareSigner
-from tests.credential.samples import NOW, SIGNER, STATUS, TRUST, claims
+from tests.credential.samples import NOW, SIGNER, STATUS, TRUST, claims, signer
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-PHONE = SoftwareSigner.generate()
+PHONE = signer(1004)
 """The holder's key."""
-STRANGER = SoftwareSigner.generate()
+STRANGER = signer(1005)
 GENUINE = (Verdict.VALID, Verdict.VALID_STALE_STATUS)
 
 

@@ -14,7 +14,7 @@ from juying.codec.permit_slots import slot_files
 from juying.codec.spec import File
 from juying.issuance.compare import Agreement, Comparison, cards_of_lot, compare_card
 from juying.issuance.photo import card_photo
-from juying.issuance.production import Production
+from juying.issuance.production import Outcome, Production
 from juying.ledger import people as stored
 from juying.ledger import schema, stock
 from juying.ledger.ledger import Ledger
@@ -39,7 +39,7 @@ def make(ledger: Ledger) -> Callable[..., VirtualCard]:
     def made(card: VirtualCard | None = None, profile: str = "ssc-v3") -> VirtualCard:
         card = card or blank(profile)
         with LocalTransport(card) as transport:
-            assert Production(ledger, office, ledger.local).work(transport).outcome.good
+            assert Production(ledger, office, ledger.local).work(transport).outcome is Outcome.SEALED
         return card
 
     return made

@@ -1,6 +1,7 @@
 """What all tests share: a pcscd of their own, with virtual readers, and a PostgreSQL."""
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ READERS = 8
 def pytest_configure() -> None:
     """Move aside before the first thread starts; if that is refused, PrivatePcscd says so when it is needed.
 
-    Jobs in the background of a shell ignore Ctrl-C, and so would the processes that the tests end with it.
+    Jobs in the background of a shell ignore Ctrl-C, and so would the processes that the tests end with it. Tables are
+    as wide as in a pipe, whatever the terminal that the tests were started from.
     """
+    os.environ.pop("COLUMNS", None)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(OSError):
         enter_private_namespace()

@@ -7,14 +7,13 @@ from datetime import UTC, date, datetime
 from juying.card.contents import CardContents
 from juying.card.ssc import SscCard
 from juying.card.writer import Plan, write_card
-from juying.codec.permit_slots import live_slot, slot_files
 from juying.credential.claims import Claims, StatusReference, Tier
 from juying.credential.issue import Credentials, issue, unverified_claims
 from juying.credential.register import Register, check_standing
 from juying.credential.trust import TrustList
 from juying.credential.verify import Outcome, Verdict, Verification, verify
 from juying.crypto.signing import Signer
-from juying.errors import DecodeError, InputError, KeyUseError, ReadBackError
+from juying.errors import DecodeError, InputError, KeyUseError
 from juying.issuance.intake import Application
 from juying.issuance.photo import card_photo
 from juying.model import CardIdentity
@@ -180,8 +179,12 @@ def confirm(office: Office, credentials: Credentials) -> None:
             office.register.confirm(claims.status)
 
 
+# A permit may be issued before the day on which it begins; the register, not a status list, says what was revoked.
+_GOOD = (Verdict.VALID, Verdict.VALID_STALE_STATUS, Verdict.NOT_YET)
+
+
 def _refuse_worthless(found: Verification) -> None:
-    """Raise `InputError` for what was just signed and no terminal would accept."""
+    """Raise `InputError` for a credential that no terminal would accept."""
     if found.verdict not in _GOOD:
         failed = (check.reason for check in found.checks if check.outcome is Outcome.FAIL)
         reason = next(failed, found.verdict.text)
@@ -206,10 +209,11 @@ def issue_card(
     photo: bytes | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
-    """Write holder, permit and ``photo`` (from `portrait`) onto ``card``, and verify what the card then returns.
+    """Write holder, permit and ``photo`` (from `portrait`) onto ``card``, and read it back.
 
-    Raises `FieldError` for an application that no card can hold, and what `write_card` raises; the card may
-    then be half written, and calling this again finishes it.
+    Raises `InputError` for credentials that no terminal would accept and `FieldError` for an application that no card
+    can hold, both before the card is touched, and what `write_card` raises; the card may then be half written, and
+    calling this again finishes it.
     """
     issued_on = card.value("card.issued_on")
     contents = card_contents(
@@ -220,9 +224,8 @@ def issue_card(
         photo=photo,
         issued_on=issued_on if isinstance(issued_on, date) else None,
     )
-    plan = write_card(card, contents, progress=progress)
-    check_card(office, credentials.full, card)
-    return plan
+    _refuse_worthless(verify(credentials.full, office.trust, now=office.clock()))
+    return write_card(card, contents, progress=progress)
 
 
 def card_contents(
@@ -246,24 +249,3 @@ def card_contents(
     return CardContents.of(
         application.holder, application.permit, identity, photo=photo, permit_record=credentials.full
     )
-
-
-# A permit may be issued before the day on which it begins; the register, not a status list, says what was revoked.
-_GOOD = (Verdict.VALID, Verdict.VALID_STALE_STATUS, Verdict.NOT_YET)
-
-
-def check_card(office: Office, record: bytes, card: SscCard) -> None:
-    """Raise `ReadBackError` unless a terminal would accept the permit on the chip.
-
-    On a card without a place for it that is ``record``, the credential alone.
-    """
-    if slot_files(card.profile):
-        live = live_slot(card.read_slots())
-        record = card.open_permit(live) if live else b""
-    verdict = verify(record, office.trust, now=office.clock()).verdict
-    if verdict not in _GOOD:
-        raise ReadBackError(
-            f"签发后的许可未通过验证（{verdict.text.zh}），请停止发卡并检查签名密钥",
-            f"the permit just issued does not verify ({verdict.text.en}): stop issuing and check the signing key",
-            where="permit",
-        )

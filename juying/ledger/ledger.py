@@ -88,6 +88,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
+_CHAIN_HEAD = sa.select(schema.chain.c.number, schema.chain.c.hash).with_for_update()
+_ADD_EVENTS = sa.insert(schema.events)
+_MOVE_CHAIN_HEAD = sa.update(schema.chain).values(number=sa.bindparam("last"), hash=sa.bindparam("last_hash"))
+
+
 class Transaction:
     """Changes that happen together; ``db`` is the connection, ``now`` the time of all its events."""
 
@@ -129,8 +134,7 @@ class Transaction:
         """Append what was noted. The head of the chain is taken last of all, so that nobody waits for it for long."""
         if not self._events:
             return
-        chain = schema.chain
-        number, before = self.db.execute(sa.select(chain.c.number, chain.c.hash).with_for_update()).one()
+        number, before = self.db.execute(_CHAIN_HEAD).one()
         rows = []
         for kind, subjects, details in self._events:
             number += 1
@@ -145,8 +149,8 @@ class Transaction:
                 "previous": event.previous, "hash": before,
             }  # fmt: skip
             rows.append(row)
-        self.db.execute(sa.insert(schema.events), rows)
-        self.db.execute(sa.update(chain).values(number=number, hash=before))
+        self.db.execute(_ADD_EVENTS, rows)
+        self.db.execute(_MOVE_CHAIN_HEAD, {"last": number, "last_hash": before})
         self._events.clear()
 
 

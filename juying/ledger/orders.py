@@ -212,13 +212,16 @@ def step(tx: Transaction, claim: Claim, state: OrderState) -> None:
 
 
 def seal(tx: Transaction, claim: Claim, credential: int | None = None) -> None:
-    """The card is done: it is the person's card from now on, and holds ``credential`` of the permit of the order.
+    """The card was read back and is done: it is the person's from now on, and holds ``credential`` of its permit.
 
     Another card that the person had is replaced, and with it the orders that waited for that card.
     """
     before = _lock(tx, claim)
     if before is OrderState.SEALED:
         return
+    if before is OrderState.WRITTEN:
+        _note(tx, "order-verified", claim)
+        before = OrderState.VERIFIED
     require(before, OrderState.SEALED, where=f"orders/{claim.order}")
     _update(tx, claim.order, OrderState.SEALED, sealed_at=tx.now)
     on_chip = {"permit_id": claim.permit, "credential_id": None if claim.permit is None else credential}

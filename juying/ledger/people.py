@@ -178,19 +178,26 @@ def add_permits(tx: Transaction, permits: Sequence[tuple[int, WorkPermit, int | 
     return ids
 
 
+_HOLDER = sa.select(schema.persons.c.sealed).where(schema.persons.c.id == sa.bindparam("number"))
+_PHOTO = sa.select(schema.persons.c.photo).where(schema.persons.c.id == sa.bindparam("number"))
+_PERMIT = sa.select(schema.permits.c.sealed).where(schema.permits.c.id == sa.bindparam("number"))
+
+
 def load_holder(db: sa.Connection, vault: Vault, person: int) -> Holder:
     """The holder with this id. Raises `InputError` when there is none, or when the person was erased."""
-    return holder_of(vault.open_record(_sealed(db, schema.persons, person), f"persons/{person}"))
+    where = f"persons/{person}"
+    return holder_of(vault.open_record(_sealed(db, _HOLDER, person, where), where))
 
 
 def load_permit(db: sa.Connection, vault: Vault, permit: int) -> WorkPermit:
     """The permit with this id. Raises `InputError` as `load_holder` does."""
-    return permit_of(vault.open_record(_sealed(db, schema.permits, permit), f"permits/{permit}"))
+    where = f"permits/{permit}"
+    return permit_of(vault.open_record(_sealed(db, _PERMIT, permit, where), where))
 
 
 def load_photo(db: sa.Connection, vault: Vault, person: int) -> bytes | None:
     """The photo of a person, None without one."""
-    sealed = db.execute(sa.select(schema.persons.c.photo).where(schema.persons.c.id == person)).scalar()
+    sealed = db.execute(_PHOTO, {"number": person}).scalar()
     return None if sealed is None else vault.open_bytes(sealed, f"persons/{person}/photo")
 
 
@@ -267,12 +274,12 @@ def _person_values(vault: Vault, person: int, holder: Holder, photo: bytes | Non
     }
 
 
-def _sealed(db: sa.Connection, table: sa.Table, number: int) -> bytes:
-    sealed: bytes | None = db.execute(sa.select(table.c.sealed).where(table.c.id == number)).scalar()
+def _sealed(db: sa.Connection, query: sa.Select[Any], number: int, where: str) -> bytes:
+    sealed: bytes | None = db.execute(query, {"number": number}).scalar()
     if sealed is None:
         raise InputError(
             "台账中没有此记录，或已按规定删除",
             "there is no such record in the ledger, or it was erased by rule",
-            where=f"{table.name}/{number}",
+            where=where,
         )
     return sealed

@@ -26,6 +26,10 @@ _FIRST_DECOYS = 1000  # one of so many places at most is a revoked decoy when a 
 
 _lists, _entries = schema.status_lists, schema.status_entries
 
+_LAST_LIST = sa.select(_lists.c.number, _lists.c.capacity, _lists.c.allotted).order_by(_lists.c.number.desc()).limit(1)
+_PLACES = sa.select(_entries.c.place).where(_entries.c.list == sa.bindparam("number"))
+_TAKEN = _PLACES.where(_entries.c.place.in_(sa.bindparam("places", expanding=True)))
+
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
@@ -63,8 +67,7 @@ def hold(tx: Transaction, what: str = "register") -> None:
 
 def open_list(tx: Transaction, drawing: Drawing) -> tuple[int, int, int]:
     """Number, capacity and room of the list with room; a new one when there is none."""
-    query = sa.select(_lists.c.number, _lists.c.capacity, _lists.c.allotted).order_by(_lists.c.number.desc()).limit(1)
-    last = tx.db.execute(query).one_or_none()
+    last = tx.db.execute(_LAST_LIST).one_or_none()
     if last and (room := last.capacity - last.capacity // _RESERVE - last.allotted) > 0:
         return last.number, last.capacity, room
     number, capacity = last.number + 1 if last else drawing.first, drawing.capacity
@@ -76,9 +79,8 @@ def open_list(tx: Transaction, drawing: Drawing) -> tuple[int, int, int]:
 
 def draw(tx: Transaction, number: int, capacity: int, count: int, below: Callable[[int], int]) -> list[int]:
     """Free places of a list, each as likely as the other. One in 32 is always free, so few draws are in vain."""
-    places = sa.select(_entries.c.place).where(_entries.c.list == number)
     many = count > _MANY
-    drawn = set(tx.db.execute(places).scalars()) if many else set()
+    drawn = set(tx.db.execute(_PLACES, {"number": number}).scalars()) if many else set()
     found: list[int] = []
     while len(found) < count:
         fresh: list[int] = []
@@ -87,7 +89,7 @@ def draw(tx: Transaction, number: int, capacity: int, count: int, below: Callabl
             if place not in drawn:
                 drawn.add(place)
                 fresh.append(place)
-        taken = set() if many else set(tx.db.execute(places.where(_entries.c.place.in_(fresh))).scalars())
+        taken = set() if many else set(tx.db.execute(_TAKEN, {"number": number, "places": fresh}).scalars())
         found += [place for place in fresh if place not in taken]
     return found
 

@@ -31,6 +31,17 @@ from juying.ledger.vault import Vault
 _lists, _entries, _changes = schema.status_lists, schema.status_entries, schema.status_changes
 _credentials = schema.credentials
 
+_ALLOT = (
+    sa.update(_lists)
+    .where(_lists.c.number == sa.bindparam("list"))
+    .values(allotted=_lists.c.allotted + sa.bindparam("count"))
+)
+_AT_PLACES = sa.and_(
+    _entries.c.list == sa.bindparam("list"),
+    _entries.c.place.in_(sa.bindparam("places", expanding=True)),
+    sa.not_(_entries.c.decoy),
+)
+
 
 def allot_in(
     tx: Transaction,
@@ -57,9 +68,7 @@ def allot_in(
         keys = [permit_key(tx.vault, subject) if subject else None for subject in subjects[part]]
         insert(tx, number, places, Status.VALID, keys=keys, replaces=olds[part])
         _insert_changes(tx, number, places, Status.VALID, Reason.ISSUED)
-        tx.db.execute(
-            sa.update(_lists).where(_lists.c.number == number).values(allotted=_lists.c.allotted + len(places))
-        )
+        tx.db.execute(_ALLOT, {"list": number, "count": len(places)})
         references += [StatusReference(number, place) for place in places]
         counts[str(number)] = len(places)
     tx.note("places-allotted", {"lists": counts})
@@ -323,8 +332,8 @@ def _rows(
     found = {}
     for number, places in _by_list(references).items():
         for part in chunks(places):
-            here = sa.and_(_entries.c.list == number, _entries.c.place.in_(part), sa.not_(_entries.c.decoy))
-            for place, *values in db.execute(sa.select(_entries.c.place, *columns).where(here)):
+            query = sa.select(_entries.c.place, *columns).where(_AT_PLACES)
+            for place, *values in db.execute(query, {"list": number, "places": part}):
                 found[StatusReference(number, place)] = tuple(values)
     return found
 

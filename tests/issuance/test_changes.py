@@ -381,7 +381,7 @@ def test_the_end_takes_a_half_written_card_from_the_station(desk: Desk, anna: in
     desk.apply(Kind.FIRST_ABROAD, anna, permit=permit())
     card = desk.blank()
     with pytest.raises(CardRemoved):
-        desk.insert(card, TearAfterCommand(card, 120))
+        desk.insert(card, TearAfterCommand(card, 90))
     desk.apply(Kind.CANCEL_AUTHORITY, anna)
     assert states(desk, schema.orders, anna) == [OrderState.CANCELLED]
     assert states(desk, schema.cards, anna) == [CardState.SPOILED]
@@ -412,7 +412,7 @@ def test_nothing_is_wiped_off_a_card_without_a_permit(desk: Desk, anna: int, car
 # Two at once
 
 
-POINTS = ("after claim", "before write", "write 2", "before verified", "before seal", "after seal")
+POINTS = ("after claim", "before write", "write 2", "after written", "before seal", "after seal")
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -54,9 +54,12 @@ def private_postgres() -> Iterator[PrivatePostgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a new ledger may be made: the test runs once in an SQLite file and once in PostgreSQL."""
     if request.param == "sqlite":
-        return str(tmp_path / "ledger.db")
+        yield str(tmp_path / "ledger.db")
+        return
     postgres: PrivatePostgres = request.getfixturevalue("private_postgres")
-    return postgres.new_database()
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)  # hundreds of them would take the disk, and long to remove in the end

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 SOCKET_PORT = 5432  # names the socket file; nothing listens on a network
 INSTALL = "apt install postgresql"
@@ -85,8 +86,15 @@ class PrivatePostgres:
     def new_database(self) -> str:
         """Make an empty database and give its URL."""
         name = f"juying{next(self._numbers)}"
-        self._run("createdb", "--host", str(self._folder), "--port", str(SOCKET_PORT), "--username=juying", name)
+        self._ask("createdb", name)
         return f"postgresql://juying@/{name}?host={self._folder}&port={SOCKET_PORT}"
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self._ask("dropdb", "--force", urlsplit(url).path.removeprefix("/"))
+
+    def _ask(self, program: str, *arguments: str) -> None:
+        self._run(program, "--host", str(self._folder), "--port", str(SOCKET_PORT), "--username=juying", *arguments)
 
     @property
     def _data(self) -> str:

@@ -3,10 +3,7 @@
 The clerk is a thread that does what the program asks for: it follows standard error.
 """
 
-import io
-import queue
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,49 +14,20 @@ from juying.card.virtual.card import Card, VirtualCard
 from juying.card.virtual.faults import TearAfterCommand
 from juying.card.virtual.image import load_card
 from juying.card.virtual.transport import LocalTransport
-from juying.card.virtual.vpcd import VirtualReader
 from juying.codec.profile import load_profile
+from tests.cli.clerk import Clerk
 from tests.cli.conftest import Juying
 from tests.cli.desk import applicant, sheet
 from tests.harness import PrivatePcscd, Slot
 
 
-class Clerk(io.StringIO):
-    """Standard error, read by somebody who puts in the next card whenever the program asks for one.
+class Feeding(Clerk):
+    """Puts in the next card whenever the program asks for one; a card that lies in the reader already is left there."""
 
-    A card that lies in the reader already is left there.
-    """
-
-    def __init__(self, pcscd: PrivatePcscd, slot: Slot, cards: list[Card]) -> None:
-        super().__init__()
-        self.said: list[str] = []
-        self._pcscd, self._slot, self._cards = pcscd, slot, cards
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._reader = VirtualReader(port=slot.port)
-        self._thread = threading.Thread(target=self._work)
-
-    def write(self, text: str) -> int:
-        for line in text.splitlines():
-            self._lines.put(line)
-        return len(text)
-
-    def __enter__(self) -> "Clerk":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._lines.put(None)
-        self._thread.join()
-        self._reader.remove()
-
-    def _work(self) -> None:
-        while (line := self._lines.get()) is not None:
-            self.said.append(line)
-            if "take the card out" in line:
-                self._reader.remove()
-                self._pcscd.wait_for_card(self._slot.name, present=False)
-            elif "insert the card" in line and not self._reader.inserted and self._cards:
-                self._reader.insert(self._cards.pop(0))
+    def hear(self, line: str) -> None:
+        super().hear(line)
+        if "insert the card" in line and not self.reader.inserted and self.cards:
+            self.reader.insert(self.cards.pop(0))
 
 
 Work = Callable[..., tuple[int, Clerk]]
@@ -70,7 +38,7 @@ def work(juying: Juying, private_pcscd: PrivatePcscd, pcsc_reader: Slot, monkeyp
     """Issue a sheet with these cards at hand; exit status, and what the clerk was told."""
 
     def issue(path: Path, cards: list[Card], *more: str) -> tuple[int, Clerk]:
-        with Clerk(private_pcscd, pcsc_reader, cards) as clerk, monkeypatch.context() as patch:
+        with Feeding(private_pcscd, pcsc_reader, cards) as clerk, monkeypatch.context() as patch:
             patch.setattr(sys, "stderr", clerk)
             status = juying("issue", path, "--out", "out", "--reader", pcsc_reader.name, *more).status
         private_pcscd.wait_for_card(pcsc_reader.name, present=False)

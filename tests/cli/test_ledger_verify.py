@@ -1,11 +1,8 @@
 """``juying ledger verify``: the chain, the records, and cards held against them, as images and in a reader."""
 
 import _thread
-import io
 import json
-import queue
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from juying.ledger.operators import Operators
 from juying.ledger.sessions import Sessions
 from juying.ledger.states import Role
 from tests import issuing
+from tests.cli.clerk import Clerk
 from tests.cli.conftest import Juying
 from tests.harness import PrivatePcscd, Slot
 from tests.issuing import add_lot, blank
@@ -195,44 +193,17 @@ def test_it_is_for_auditors_and_supervisors(
 # In a reader
 
 
-class Clerk(io.StringIO):
-    """Standard error, read by somebody who puts in the next card whenever the program asks for it.
+class Comparing(Clerk):
+    """Puts in the next card whenever the program asks for it. When there is none left, Ctrl-C is pressed."""
 
-    When there is none left, Ctrl-C is pressed.
-    """
-
-    def __init__(self, pcscd: PrivatePcscd, slot: Slot, cards: list[VirtualCard]) -> None:
-        super().__init__()
-        self._pcscd, self._slot, self._cards = pcscd, slot, cards
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._reader = VirtualReader(port=slot.port)
-        self._thread = threading.Thread(target=self._work)
-
-    def write(self, text: str) -> int:
-        for line in text.splitlines():
-            self._lines.put(line)
-        return len(text)
-
-    def __enter__(self) -> "Clerk":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._lines.put(None)
-        self._thread.join()
-        self._reader.remove()
-
-    def _work(self) -> None:
-        while (line := self._lines.get()) is not None:
-            if "take the card out" in line:
-                self._reader.remove()
-                self._pcscd.wait_for_card(self._slot.name, present=False)
-            if line.endswith(" 0 to go"):
-                continue
-            if self._cards:
-                self._reader.insert(self._cards.pop(0))
-            else:
-                _thread.interrupt_main()
+    def hear(self, line: str) -> None:
+        super().hear(line)
+        if line.endswith(" 0 to go"):
+            return
+        if self.cards:
+            self.reader.insert(self.cards.pop(0))
+        else:
+            _thread.interrupt_main()
 
 
 Verify = Callable[..., tuple[int, str]]
@@ -243,7 +214,7 @@ def with_clerk(
     juying: Juying, private_pcscd: PrivatePcscd, pcsc_reader: Slot, monkeypatch: pytest.MonkeyPatch
 ) -> Verify:
     def verify(cards: list[VirtualCard], *arguments: str) -> tuple[int, str]:
-        with Clerk(private_pcscd, pcsc_reader, cards) as clerk, monkeypatch.context() as patch:
+        with Comparing(private_pcscd, pcsc_reader, cards) as clerk, monkeypatch.context() as patch:
             patch.setattr(sys, "stderr", clerk)
             done = juying("ledger", "verify", "--lot", LOT, "--reader", pcsc_reader.name, *arguments)
         private_pcscd.wait_for_card(pcsc_reader.name, present=False)

@@ -187,12 +187,11 @@ def _lot(db: sa.Connection, row: Any) -> Lot:
 
 
 def _listed(db: sa.Connection, where: sa.ColumnElement[bool], by: sa.ColumnElement[Any], size: int) -> list[Listed]:
-    # Outer joins, so that the database begins with the orders, and looks the rest up for a page of them.
-    joined = _orders.outerjoin(_applications, _applications.c.id == _orders.c.application_id).outerjoin(
-        _cards, _cards.c.id == _orders.c.card_id
-    )
-    number = sa.func.coalesce(_cards.c.number, _orders.c.card_number, "").label("number")
-    query = sa.select(_orders, _applications.c.row, number).select_from(joined).where(where).order_by(by).limit(size)
+    # Looked up for each order of the page, and not joined: a planner may read whole tables to join fifty rows.
+    row = sa.select(_applications.c.row).where(_applications.c.id == _orders.c.application_id).scalar_subquery()
+    number = sa.select(_cards.c.number).where(_cards.c.id == _orders.c.card_id).scalar_subquery()
+    query = sa.select(_orders, row.label("row"), sa.func.coalesce(number, _orders.c.card_number, "").label("number"))
+    query = query.where(where).order_by(by).limit(size)
     return [
         Listed(
             one.id, one.lot_id, one.position, one.row, OrderKind(one.kind), OrderState(one.state), one.number, one.box,

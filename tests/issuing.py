@@ -17,6 +17,7 @@ from juying.crypto.keys import CardKey, DemonstrationKeys
 from juying.issuance.office import Office
 from juying.ledger import people as stored
 from juying.ledger import schema
+from juying.ledger.bulk import refresh_statistics
 from juying.ledger.ledger import Ledger
 from juying.ledger.orders import NewOrder, plan_orders
 from juying.ledger.states import LotState, OrderKind
@@ -72,7 +73,10 @@ def add_lot(ledger: Ledger, count: int, *, name: str = "day one", first: int = 1
             application = add_application(tx, person, permit_id, lot=lot)
             orders.append(NewOrder(lot=lot, position=position, application=application, person=person,
                                    permit=permit_id, card_number=number_of(number)))  # fmt: skip
-        return lot, list(plan_orders(tx, orders))
+        ids = list(plan_orders(tx, orders))
+        if count >= 100:
+            refresh_statistics(tx.db)
+        return lot, ids
 
 
 def add_application(tx, person: int, permit_id: int, *, lot: int | None = None, kind: str = "first") -> int:

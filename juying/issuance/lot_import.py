@@ -23,7 +23,7 @@ from juying.issuance.lots import Check, Finding, Preview, Status, compare
 from juying.issuance.permit_kinds import TRANSITIONS
 from juying.issuance.photo import card_photo
 from juying.ledger import schema
-from juying.ledger.bulk import insert_many
+from juying.ledger.bulk import insert_many, refresh_statistics
 from juying.ledger.ledger import Actor, Ledger, Transaction
 from juying.ledger.orders import NewOrder, plan_orders
 from juying.ledger.people import add_permits, add_persons, chunks
@@ -34,6 +34,7 @@ BOX_SIZE = 100
 """Cards in a box, unless a lot says otherwise."""
 
 _LONGEST_NAME, _LONGEST_SOURCE = 100, 200
+_MANY = 100  # orders after which the database has to count again
 _AT_ONCE = 2000  # persons added together: more would only fill the memory
 
 _lots, _orders = schema.lots, schema.orders
@@ -88,6 +89,8 @@ def import_rows(
             return Imported(None, found)
         lot, position = _open_lot(tx, name, source, profile, box_size)
         done = _Import(tx, lot, prefix, taken, photo).carry_out(found, position)
+        if done.counts[Status.NEW] >= _MANY:
+            refresh_statistics(tx.db)
         counts = {status.value: count for status, count in done.counts.items()}
         tx.note("lot-imported", counts, lot=lot)
         return Imported(lot, done)

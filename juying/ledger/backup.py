@@ -33,6 +33,7 @@ from juying.errors import DecodeError, InputError
 from juying.files import create
 from juying.ledger import engine as databases
 from juying.ledger import migrations, schema, sealed_file
+from juying.ledger.bulk import refresh_statistics
 from juying.ledger.ledger import Actor, Ledger, Transaction, canonical
 from juying.ledger.operators import Action, allow
 from juying.ledger.places import LEAST_CAPACITY
@@ -246,6 +247,7 @@ def _load(tx: Transaction, revision: str, lines: Iterable[bytes], source: str) -
         migrations.upgrade(db)
     _check(db, manifest, source)
     _advance_sequences(db)
+    refresh_statistics(db)
     tx.note("restored", {"head": str(manifest.head), **_skip_status_lists(db)})
     return manifest
 

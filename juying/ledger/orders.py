@@ -67,13 +67,15 @@ __all__ = [
 ]
 
 LONGEST_NOTE, LONGEST_REASON, LONGEST_READER = 500, 100, 100
-_MANY = 100
 
 _orders, _cards, _blanks, _lots = schema.orders, schema.cards, schema.blanks, schema.lots
 
 
 def plan_orders(tx: Transaction, planned: Sequence[NewOrder]) -> Sequence[int]:
-    """Add orders to be carried out; their ids. One event for all of them is the caller's to note."""
+    """Add orders to be carried out; their ids. One event for all of them is the caller's to note.
+
+    Whoever adds many of them in a transaction calls `juying.ledger.bulk.refresh_statistics` at its end.
+    """
     ids = tx.new_ids(_orders, len(planned))
     rows = [
         {
@@ -94,9 +96,6 @@ def plan_orders(tx: Transaction, planned: Sequence[NewOrder]) -> Sequence[int]:
         for number, entry in zip(ids, planned, strict=True)
     ]
     insert_many(tx.db, sa.insert(_orders), rows)
-    if len(rows) >= _MANY and tx.db.dialect.name == "postgresql":
-        # Until the server gets round to it by itself, it would sort all that is waiting for every claim.
-        tx.db.exec_driver_sql("ANALYZE orders, permits, lots")
     return ids
 
 

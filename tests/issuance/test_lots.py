@@ -186,6 +186,28 @@ def test_all_or_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None
         assert all_rows(ledger, table) == []
 
 
+def test_a_large_import_has_the_database_count_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pieces it comes in; PostgreSQL alone asks for it, and a small import is not worth it."""
+    counted: list[str] = []
+
+    def note(_db: object, _cursor: object, statement: str, *_: object) -> None:
+        counted.extend([statement] if statement.startswith("ANALYZE") else [])
+
+    monkeypatch.setattr("juying.issuance.lot_import._AT_ONCE", 2)
+    monkeypatch.setattr("juying.issuance.lot_import._MANY", 5)
+    sa.event.listen(ledger.engine, "before_cursor_execute", note)
+    load(ledger, *(applicant(number) for number in range(4)))
+    assert counted == []
+    load(ledger, *(applicant(number) for number in range(4, 9)), name="noon")
+    if ledger.engine.dialect.name == "sqlite":
+        assert counted == []
+        return
+    assert len(counted) == 1
+    with ledger.reading() as db:
+        known = sa.text("SELECT relname, reltuples FROM pg_class WHERE relname IN ('orders', 'applications')")
+        assert dict(list(db.execute(known))) == {"orders": 9, "applications": 9}
+
+
 def test_no_name_or_number_shows_in_what_comes_back(ledger: Ledger) -> None:
     done = load(ledger, applicant(0, card_number="JYX000010"), None)
     again = preview(ledger, rows(with_permit(applicant(0), position="院长")))

@@ -124,6 +124,14 @@ def test_a_back_up_becomes_the_same_ledger_in_either_database(
                 assert stored.load_photo(db, ledger.vault, 1) == b"\xff\xd8 a photo"
 
 
+def test_postgresql_knows_at_once_how_much_was_restored(saved: Path, private_postgres: PrivatePostgres) -> None:
+    place = private_postgres.new_database()
+    restore(saved, place)
+    with opened(place, make=False) as ledger, ledger.reading() as db:
+        orders = db.execute(sa.select(sa.func.count()).select_from(schema.orders)).scalar()
+        assert db.execute(sa.text("SELECT reltuples FROM pg_class WHERE relname = 'orders'")).scalar() == orders > 0
+
+
 def test_a_restored_ledger_goes_on_working(saved: Path, places: Iterator[str]) -> None:
     for place in (next(places), next(places)):
         restore(saved, place)

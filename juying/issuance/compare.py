@@ -17,7 +17,7 @@ from juying.card.transport import Transport
 from juying.card.wiping import has_permit
 from juying.card.writer import plan, survey
 from juying.codec.permit_slots import live_slot, slot_files
-from juying.errors import DecodeError, InputError
+from juying.errors import DecodeError, FieldError, InputError
 from juying.issuance.identify import carries_somebody, describe, identify
 from juying.ledger import credentials, order_records, schema
 from juying.ledger.ledger import Ledger
@@ -26,6 +26,7 @@ from juying.ledger.people import load_holder, load_permit, load_photo
 from juying.ledger.states import LIVE_CARDS, BlankState, OrderKind, OrderState
 from juying.ledger.vault import Vault
 from juying.model import CardIdentity
+from juying.model.numbers import check_card_number
 from juying.text import Text
 
 _cards, _orders = schema.cards, schema.orders
@@ -108,32 +109,47 @@ def cards_of_lot(db: sa.Connection, lot: int) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What a chip should hold; ``permit`` is the signed record, None for a card without a permit."""
+    """What a chip should hold; ``permit`` is the signed record, None for a card without a permit.
+
+    ``numbered`` is False when what the ledger has for a card number is none: no chip agrees with that.
+    """
 
     contents: CardContents = field(repr=False)
     permit: bytes | None = field(repr=False)
     name: str = field(repr=False)
+    numbered: bool
 
 
 def _expected(db: sa.Connection, vault: Vault, known: Known) -> _Expected:
     row = db.execute(sa.select(_cards).where(_cards.c.id == known.card)).one()
     holder = load_holder(db, vault, row.person_id)
-    if row.permit_id is None:
-        # Only these are known to have been written by this office.
-        contents = CardContents({OWNER: holder.social_security_number, CARD_NUMBER: row.number})
-        return _Expected(contents, None, holder.registered_name)
-    identity = CardIdentity(number=row.number, issued_on=row.issued_on, expires_on=row.expires_on)
-    permit, photo = load_permit(db, vault, row.permit_id), load_photo(db, vault, row.person_id)
-    record = None
-    with suppress(InputError):  # erased, or never stored: then no permit may be there either
-        record = credentials.get(db, vault, row.credential_id).record
-    return _Expected(CardContents.of(holder, permit, identity, photo=photo), record, holder.registered_name)
+    numbered, record = _is_number(row.number), None
+    if row.permit_id is not None:
+        with suppress(InputError):  # erased, or never stored: then no permit may be there either
+            record = credentials.get(db, vault, row.credential_id).record
+    if row.permit_id is not None and numbered:
+        identity = CardIdentity(number=row.number, issued_on=row.issued_on, expires_on=row.expires_on)
+        permit, photo = load_permit(db, vault, row.permit_id), load_photo(db, vault, row.person_id)
+        contents = CardContents.of(holder, permit, identity, photo=photo)
+    else:  # of a card without a permit, only these are known to have been written by this office
+        number = {CARD_NUMBER: row.number} if numbered else {}
+        contents = CardContents({OWNER: holder.social_security_number, **number})
+    return _Expected(contents, record, holder.registered_name, numbered)
+
+
+def _is_number(number: str | None) -> bool:
+    try:
+        check_card_number(number)
+    except FieldError:
+        return False
+    return True
 
 
 def _differences(card: SscCard, expected: _Expected) -> list[Text]:
     """What the card should hold and does not, by its titles in the profile, each once."""
     state = survey(card, expected.contents.encode(card.profile))
-    titles = [write.title for write in plan(card.profile, expected.contents, state).writes]
+    titles = [] if expected.numbered else [Text("卡号", "card number")]
+    titles += [write.title for write in plan(card.profile, expected.contents, state).writes]
     if slot_files(card.profile) and _permit_on(card) != expected.permit:
         titles.append(Text("工作许可", "work permit"))
     return list(dict.fromkeys(titles))

@@ -20,7 +20,7 @@ from juying.ledger import schema, stock
 from juying.ledger.ledger import Ledger
 from juying.ledger.states import OrderKind
 from tests import issuing, people
-from tests.issuing import add_lot, add_order, blank, identifier, memory, rows
+from tests.issuing import add_lot, add_order, blank, identifier, memory, number_of, rows
 
 PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "eriksson.jpg"
 
@@ -113,6 +113,43 @@ def test_a_permit_that_was_changed_on_the_chip(ledger: Ledger, make: Callable[..
         put(first, file, second.memory.files[file.address][0])
     found = compared(ledger, first)
     assert (found.agreement, different(found)) == (Agreement.DIFFERS, ["work permit"])
+
+
+FORGED = (b"JY0000019", b"JY00001\xff\xff", b"\xff" * 9, bytes(9), "甲乙丙丁".encode("gbk") + b"1")
+
+
+@pytest.mark.parametrize("profile", ["ssc-v1", "ssc-v2", "ssc-v3"])
+def test_a_card_number_that_is_none_on_the_chip(ledger: Ledger, make: Callable[..., VirtualCard], profile: str) -> None:
+    """A wrong check character, letters that no number has, nothing at all, and a length that cannot be."""
+    add_lot(ledger, 1, profile=profile)
+    card = make(profile=profile)
+    [record] = [raw for blocks in card.memory.files.values() for raw in blocks if number_of(1).encode() in bytes(raw)]
+    for data in FORGED:
+        for length in (9, 0, 200):
+            record[:] = bytes([record[0], length]) + data + bytes(len(record) - 2 - len(data))
+            found = compared(ledger, card)
+            assert (found.agreement, different(found)) == (Agreement.DIFFERS, ["card number"]), (data, length)
+
+
+@pytest.mark.parametrize("number", ["JY0000019", "JY-000001", "JY", "甲乙丙丁", None])
+@pytest.mark.parametrize("wiped", [False, True])
+def test_a_card_number_that_is_none_in_the_ledger(
+    ledger: Ledger, make: Callable[..., VirtualCard], wiped: bool, number: str | None
+) -> None:
+    """It was changed there by somebody else: the card is compared as far as it can be, and the number differs."""
+    add_lot(ledger, 2)
+    card, other = make(), make()
+    if wiped:
+        add_order(ledger, OrderKind.WIPE, 1, 1, None)
+        make(card)
+    with ledger.transaction(ledger.local) as tx:
+        tx.db.execute(sa.update(schema.cards).where(schema.cards.c.id == 1).values(number=number))
+    assert (compared(ledger, card).agreement, different(compared(ledger, card))) == (
+        Agreement.DIFFERS, ["card number"],
+    )  # fmt: skip
+    for file in slots(card):
+        put(card, file, other.memory.files[file.address][0])
+    assert different(compared(ledger, card)) == ["card number", "work permit"]
 
 
 def test_a_permit_whose_slot_is_torn(ledger: Ledger, make: Callable[..., VirtualCard]) -> None:

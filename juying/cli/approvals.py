@@ -29,7 +29,7 @@ def ask(
     action: Annotated[
         str,
         typer.Argument(
-            metavar="ACTION", help="scrap、key-use、bulk-revoke 或 erase / scrap, key-use, bulk-revoke or erase"
+            metavar="ACTION", help="操作：scrap, key-use, bulk-revoke, erase, rekey 之一 / one of these actions"
         ),
     ],
     subject: Annotated[str, typer.Argument(metavar="JSON", help="对象，如 '{\"blanks\": [17]}' / what it is about")],

@@ -8,6 +8,7 @@ import pytest
 
 from juying.cli import ledger_options
 from juying.ledger import schema
+from juying.ledger.approvals import SECOND_PERSON
 from juying.ledger.ledger import Ledger
 from juying.ledger.passwords import Passwords
 from tests.cli.conftest import Juying
@@ -337,6 +338,11 @@ def test_asking_beforehand(stock: Juying, monkeypatch: pytest.MonkeyPatch) -> No
     assert stock("approval", "give", "2", "--json").document["approvals"][0]["given_by"] == LEI
     log_in(stock, monkeypatch, FANG)
     assert stock("blank", "scrap", "2").status == 0
+
+
+def test_the_help_names_all_that_can_be_asked_for(stock: Juying) -> None:
+    told = stock("approval", "ask", "--help").out
+    assert [action.value for action in SECOND_PERSON if action.value not in told] == []
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,7 @@ Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="复核编�
 def ask(
     action: Annotated[
         str,
-        typer.Argument(
-            metavar="ACTION", help="操作：scrap, key-use, bulk-revoke, erase, rekey 之一 / one of these actions"
-        ),
+        typer.Argument(metavar="ACTION", help="其一 / one of scrap, key-use, bulk-revoke, erase, rekey"),
     ],
     subject: Annotated[str, typer.Argument(metavar="JSON", help="对象，如 '{\"blanks\": [17]}' / what it is about")],
     ledger: Ledger = None,

@@ -1,7 +1,7 @@
 """DBOS on the database of a ledger: in the same SQLite file, or in a schema of its own in the same PostgreSQL.
 
-So one back-up has both, a job is started in the transaction that notes it, and there is no other server. Values are
-stored as JSON: what comes out of a database is never unpickled.
+So a job is started in the transaction that notes it, and there is no other server. Back-ups of the ledger leave these
+tables out. Values are stored as JSON: what comes out of a database is never unpickled.
 """
 
 import logging

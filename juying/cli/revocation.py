@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from juying.ledger.ledger import Ledger as OpenLedger
 
 PENDING = Text("发布状态列表后生效", "it takes effect when the status list is published")
+ALONE = Text(
+    "只吊销了凭证，许可、卡和订单不变；换发用 juying permit reissue，结束许可用 juying permit revoke",
+    "the credential alone: permit, card and orders are as they were; juying permit reissue gives a new card and "
+    "credential, juying permit revoke ends the permit",
+)
 
 ReasonWord = Annotated[
     str,
@@ -190,6 +195,8 @@ def _change(word: str, choice: Choice, reason: str, where: str | None, keys: str
         show_rows(rows)
         if changed:
             tell(PENDING)
+        if changed and new is Status.INVALID:
+            tell(ALONE)
     return Exit.DONE
 
 

@@ -23,6 +23,15 @@ from juying.ledger.vault import Vault
 from juying.model import Holder, WorkPermit
 from juying.text import Text
 
+CREDENTIAL_REVOKED = Text(
+    "其电子凭证已吊销：换发新卡和凭证用 juying permit reissue，结束许可用 juying permit revoke",
+    "its credential was revoked: juying permit reissue gives a new card and credential, juying permit revoke ends the "
+    "permit",
+)
+"""About somebody for whom there is nothing to do, though not all is well."""
+
+_MADE = (OrderState.SEALED, OrderState.DELIVERED)
+
 Check = Callable[[Application], None]
 """Raises `InputError` for an application that no card can be made for."""
 
@@ -211,9 +220,12 @@ class _Comparison:
             )
 
     def _known(self, found: Finding, application: Application, on_file: OnFile) -> Finding:
-        found = replace(found, order=on_file.order, card_number=on_file.card_number, status=Status.DUPLICATE)
+        notes = (CREDENTIAL_REVOKED,) if on_file.revoked and on_file.order_state in _MADE else ()
+        found = replace(
+            found, order=on_file.order, card_number=on_file.card_number, status=Status.DUPLICATE, notes=notes
+        )
         if found.digest in on_file.digests:
-            return replace(found, notes=tuple(self._since(found.digest, on_file)))
+            return replace(found, notes=(*self._since(found.digest, on_file), *notes))
         before = load_holder(self.db, self.vault, on_file.person)
         permit = None if on_file.permit is None else load_permit(self.db, self.vault, on_file.permit)
         after = as_kept(before, application.holder)

@@ -11,7 +11,15 @@ from juying.ledger import schema
 from juying.ledger.ledger import canonical
 from juying.ledger.order_records import word
 from juying.ledger.people import CARD, HolderKeys, chunks, holder_record, permit_key, permit_record
-from juying.ledger.states import LIVE_CARDS, WAITING_ORDERS, CardState, OrderKind, OrderState, PermitState
+from juying.ledger.states import (
+    LIVE_CARDS,
+    WAITING_ORDERS,
+    CardState,
+    CredentialState,
+    OrderKind,
+    OrderState,
+    PermitState,
+)
 from juying.ledger.vault import Vault
 
 NOBODY = 0
@@ -20,7 +28,7 @@ NOBODY = 0
 _AT_ONCE = 2000  # values in one question
 
 _persons, _permits, _applications = schema.persons, schema.permits, schema.applications
-_orders, _cards = schema.orders, schema.cards
+_orders, _cards, _credentials = schema.orders, schema.cards, schema.credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class OnFile:
     """One person: the ids of the permit in force and of the last order, the number of the card, and applications.
 
     The card is the one in hand, or the one that is ordered. ``digests`` tell the applications from each other, in
-    their order.
+    their order. ``revoked``: a credential of the permit was revoked, and there is no other in its place.
     """
 
     person: int
@@ -64,6 +72,7 @@ class OnFile:
     card_number: str = field(default="", repr=False)
     order: int | None = None
     order_state: OrderState | None = None
+    revoked: bool = False
     digests: list[bytes] = field(default_factory=list, repr=False)
 
 
@@ -114,12 +123,25 @@ _WAITING_NEW = (
     _orders.c.state.in_([word(state) for state in WAITING_ORDERS]),
 )
 
+_others = _credentials.alias()
+_REVOKED = sa.select(_credentials.c.permit_id).where(
+    _credentials.c.state == word(CredentialState.REVOKED),
+    ~sa.exists().where(
+        _others.c.permit_id == _credentials.c.permit_id,
+        _others.c.tier == _credentials.c.tier,
+        _others.c.state.in_([word(CredentialState.SIGNED), word(CredentialState.LIVE)]),
+    ),
+)
+
 
 def _people(db: sa.Connection, persons: Iterable[int]) -> dict[int, OnFile]:
     people = {person: OnFile(person) for person in sorted(persons)}
     valid = sa.select(_permits.c.person_id, _permits.c.id).where(_permits.c.state == word(PermitState.VALID))
     for person, permit in _rows(db, valid, _permits.c.person_id, people):
         people[person].permit = permit
+    by_permit = {on_file.permit: on_file for on_file in people.values() if on_file.permit is not None}
+    for (permit,) in _rows(db, _REVOKED, _credentials.c.permit_id, by_permit):
+        by_permit[permit].revoked = True
     orders = sa.select(_orders.c.person_id, _orders.c.id, _orders.c.kind, _orders.c.state, _orders.c.card_number)
     for person, order, kind, state, number in _rows(db, orders.order_by(_orders.c.id), _orders.c.person_id, people):
         on_file = people[person]

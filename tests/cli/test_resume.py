@@ -56,6 +56,25 @@ def test_a_second_run_changes_no_byte(juying: Juying) -> None:
     assert after == before
 
 
+def test_a_row_whose_credential_was_revoked_is_not_passed_over_in_silence(juying: Juying) -> None:
+    """Revoking a credential says what it leaves alone; issuing again says that it is revoked, until it is replaced."""
+    path = sheet(applicant(0), applicant(1))
+    juying("issue", path, "--out", "out")
+    ledger = ("--ledger", "out/ledger.db")
+    told = juying("credential", "revoke", f"out/{NUMBER}/minimal.txt", *ledger).err
+    assert all(words in told for words in ("when the status list is published", "permit, card and orders are as they"))
+    assert "permit, card" not in juying("credential", "revoke", f"out/{NUMBER}/minimal.txt", *ledger).err, "it was"
+    for again in (juying("issue", path, "--out", "out", "--json"), juying("lot", "preview", path, *ledger, "--json")):
+        first, second = again.document["rows"]
+        assert any("its credential was revoked" in note["en"] for note in first["notes"])
+        assert not any("revoked" in note["en"] for note in second["notes"])
+    assert juying("permit", "reissue", NUMBER, "--reason", "damaged", *ledger).status == 0
+    first, _ = juying("issue", path, "--out", "out", "--json").document["rows"]
+    assert first["outcome"] == "issued"
+    first, _ = juying("issue", path, "--out", "out", "--json").document["rows"]
+    assert not any("revoked" in note["en"] for note in first["notes"])
+
+
 def test_a_changed_row_renews_the_permit_in_the_other_slot(juying: Juying) -> None:
     juying("issue", sheet(applicant(0), applicant(1)), "--out", "out")
     before = files_below(Path("out", NUMBER))

@@ -11,16 +11,17 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+from juying.credential.claims import Tier
 from juying.errors import FieldError, InputError
 from juying.issuance.card_numbers import CardNumbers, free_numbers
 from juying.issuance.changes import apply_application
 from juying.issuance.intake import Application, Row
 from juying.issuance.lot_import import Imported, import_rows
 from juying.issuance.lot_listing import set_aside
-from juying.issuance.lots import Finding, Preview, Status, preview
+from juying.issuance.lots import CREDENTIAL_REVOKED, Finding, Preview, Status, preview
 from juying.issuance.permit_kinds import Kind
-from juying.ledger import orders, people, schema
-from juying.ledger.ledger import Actor, Ledger
+from juying.ledger import credentials, orders, people, schema
+from juying.ledger.ledger import Actor, Ledger, Transaction
 from juying.ledger.states import CardState, LotState, OrderState, PermitState, Role
 from juying.model import Employer
 from juying.text import Text
@@ -213,6 +214,28 @@ def test_no_name_or_number_shows_in_what_comes_back(ledger: Ledger) -> None:
     again = preview(ledger, rows(with_permit(applicant(0), position="院长")))
     for secret in ("MUSTER", "C0FAKE", "ZJ2026", "JYX000010"):
         assert secret not in repr((done, again))
+
+
+def test_a_duplicate_whose_credential_was_revoked_says_so(ledger: Ledger) -> None:
+    """Once its card is made, and until another credential of that tier takes the place."""
+
+    def notes() -> list[tuple[Text, ...]]:
+        return [one.notes for one in preview(ledger, rows(applicant(0), applicant(1))).findings]
+
+    def sign(tx: Transaction, person: int) -> None:
+        ids = [credentials.store(tx, person=person, permit=person, tier=tier, record=b"signed") for tier in Tier]
+        credentials.make_live(tx, *ids)
+
+    load(ledger, applicant(0), applicant(1))
+    with ledger.transaction(ledger.local) as tx:
+        sign(tx, 1), sign(tx, 2)
+        credentials.revoke(tx, 1)
+    assert notes() == [(), ()], "the card that is to be made gets new ones"
+    make_card(ledger, 1)
+    assert notes() == [(CREDENTIAL_REVOKED,), ()]
+    with ledger.transaction(ledger.local) as tx:
+        sign(tx, 1)
+    assert notes() == [(), ()]
 
 
 # Changed

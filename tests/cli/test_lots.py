@@ -107,6 +107,12 @@ def test_orders_are_searched(lot: Juying, monkeypatch: pytest.MonkeyPatch) -> No
         assert lot("search", *wrong).status == 2, wrong
 
 
+def test_a_card_number_finds_its_order_also_when_the_card_is_made(made: Juying) -> None:
+    for typed in ("JY0000029", "jy0000029"):
+        (order,) = made("search", typed, "--json").document
+        assert (order["order"], order["card_number"], order["state"]) == (2, "JY0000029", "sealed")
+
+
 def test_orders_are_held_up_and_cancelled(lot: Juying) -> None:
     load(lot, applicant(0), applicant(1))
     done = lot("suspend", "morning", "--order", "2", "--reason", "photo", "--json")

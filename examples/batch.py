@@ -5,7 +5,7 @@
 
 import sys
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import juying
@@ -35,4 +35,6 @@ with juying.Ledger.open(folder / "ledger.db", region="331000") as ledger:
             juying.save_card(card, place / "card.vcard")
             cards += 1
     rate = cards / (time.perf_counter() - start)
+    register = juying.LedgerRegister(ledger, ledger.local)
+    juying.publish(register, folder / "lists", signer, trust, now=datetime.now(UTC))
     print(f"{cards} cards in {folder}, {rate:.1f} a second")

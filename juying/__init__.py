@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from juying.credential.presentation import check_proof as check_proof
     from juying.credential.presentation import present as present
     from juying.credential.presentation import prove as prove
+    from juying.credential.publish import publish as publish
     from juying.credential.replay import MemoryReplayCache as MemoryReplayCache
     from juying.credential.replay import SharedReplayCache as SharedReplayCache
     from juying.credential.status import StatusLists as StatusLists
@@ -128,6 +129,7 @@ _MODULES = {
     "juying.credential.picture": ("save_picture",),
     "juying.credential.policy": ("Assurance", "Policy"),
     "juying.credential.presentation": ("by_reference", "check_proof", "present", "prove"),
+    "juying.credential.publish": ("publish",),
     "juying.credential.replay": ("MemoryReplayCache", "SharedReplayCache"),
     "juying.credential.status": ("StatusLists",),
     "juying.credential.trust": ("TrustedKey", "TrustList"),

@@ -85,6 +85,20 @@ def test_a_batch_of_cards_is_made_once(at_home: Path) -> None:
     assert again[0] == "新增 / new: 0, 变更 / changed: 0, 重复 / duplicate: 14, 有误 / wrong: 0"
     assert again[1].startswith("0 cards in build/batch, ")
     assert "permit signature: valid" in script("examples/read_a_card.py", "build/batch/JYX000010/card.vcard")
+    for code in ("credential.txt", "minimal.png"):
+        assert script("examples/verify_a_code.py", f"build/batch/JYX000010/{code}").startswith("有效 / valid\n")
+    assert len(Path("examples/batch.py").read_text("utf-8").splitlines()) <= 40, "as the readme says"
+
+
+def test_a_code_that_was_revoked_is_not_good_to_the_example(at_home: Path) -> None:
+    script("examples/batch.py", "examples/applications.csv", "build/ended")
+    code, lists = "build/ended/JYX000010/credential.txt", "build/ended/lists"
+    assert script("examples/verify_a_code.py", code, lists).startswith("有效 / valid\n")
+    assert run(["credential", "revoke", code, "--ledger", "build/ended/ledger.db"]) == 0
+    script("examples/batch.py", "examples/applications.csv", "build/ended")
+    asked = [sys.executable, "examples/verify_a_code.py", code, lists]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (1, "已吊销 / revoked")
 
 
 def test_a_spreadsheet_of_invented_people_becomes_cards(at_home: Path) -> None:

@@ -52,6 +52,14 @@ ON_SCREEN = (
     ),
     OnScreen("ledger export-person", "out", PERSON, "the option asks for all that is stored on the person"),
     OnScreen("ledger export-person --ask", "err", PERSON, "the clerk types it himself, and sees what he types"),
+    OnScreen("permit show", "out", PERSON, "the clerk asked to see what there is on this person"),
+    OnScreen("permit show --ask", "err", PERSON, "the clerk types it himself, and sees what he types"),
+    OnScreen("permit pending", "out", NUMBER, "the clerk has to find the cards that lack something"),
+    OnScreen("permit change", "out", NUMBER, "the clerk has to know which card is to be updated"),
+    *(
+        OnScreen(f"lot {command}", "out", NUMBER, "the clerk finds the order of a card by its number")
+        for command in ("preview", "import", "orders", "search")
+    ),
     OnScreen("transit journal", "out", NUMBER, "what goes to the clearing, which pays by card number"),
     OnScreen("terminal call", "out", PERSON, "the program that called asked for what is on the card"),
 )
@@ -75,12 +83,14 @@ IN_FILE = (
     InFile("*ledger.db*", NUMBER, "the office finds a card by its number"),
     InFile("dump.sql", NUMBER, "the same ledger, dumped by the database"),
     InFile("postgres.log", NUMBER, "the server names a number that is taken"),
+    InFile("lot.csv", NUMBER, "what became of each order, by card number"),
     InFile("endpoint", {Kind.TOKEN}, "where the bridge and those who may use it meet"),
 )
 
 IN_MESSAGES = (
     ("*out*/<card_number>*", "a folder has the name of its card number, and an error says where it happened"),
     ("*<card_number>*此卡号已发给另一位申请人*", "the clerk has to know which number was asked for twice"),
+    ("*卡 <card_number> 待更新*", "the clerk has to know which card is to be put into a reader"),
     ("*该许可证已发过卡号为 <card_number> 的卡*", "the clerk has to find the card that the permit has"),
 )
 """The last line of a message (``<card_number>`` stands for one) that may name a card number, and why."""

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.secrets import cards, keys, ledger, services
+from tests.secrets import cards, keys, ledger, permits, services
 from tests.secrets.stage import SCENARIOS, perform
 
-__all__ = ["cards", "keys", "ledger", "services"]
+__all__ = ["cards", "keys", "ledger", "permits", "services"]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -45,8 +45,10 @@ def ledger_cipher(keys: Keys, region: str) -> Cipher:
         if keys.has(ledger_key(region, cipher)):
             return cipher
     raise KeyUseError(
-        f"{keys.title.zh}中没有城市 {region} 的台账密钥 {KEY_NAME}，未作任何改动；请先加入该密钥",
-        f"{keys.title.en}: there is no ledger key {KEY_NAME} for city {region}; nothing was changed: add one first",
+        f"{keys.title.zh}中没有城市 {region} 的台账密钥，未作任何改动；请先造一个："
+        f"juying keys generate {KEY_NAME} --kind sm4 --city {region}",
+        f"{keys.title.en}: there is no ledger key for city {region}, nothing was changed; make one first: "
+        f"juying keys generate {KEY_NAME} --kind sm4 --city {region}",
     )
 
 
@@ -128,8 +130,10 @@ def _data_key(keys: Keys, region: str, name: str, cipher: Cipher, wrapped: bytes
         with suppress(DecodeError):
             return keys.unseal(version, wrapped, _context(name))
     raise KeyUseError(
-        f"{keys.title.zh}打不开此台账：台账密钥 {KEY_NAME} 不是建台账时的那一个",
-        f"{keys.title.en} does not open this ledger: its key {KEY_NAME} is not the one it was made with",
+        f"{keys.title.zh}打不开此台账：台账密钥 {KEY_NAME} 不是建台账时的那一个；"
+        "请用 --keys 或 JUYING_KEYS 指明原来的密钥",
+        f"this ledger does not open with {keys.title.en}: the key {KEY_NAME} is not the one it was made with; name "
+        "those keys with --keys or JUYING_KEYS",
     )
 
 

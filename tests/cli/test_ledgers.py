@@ -24,6 +24,7 @@ from juying.ledger.states import PermitState, Role
 from juying.ledger.verify import verify_chain
 from tests import people
 from tests.cli.conftest import Juying
+from tests.cli.desk import applicant, sheet
 from tests.crypto.softhsm import PIN, softhsm
 from tests.harness import PrivatePostgres
 from tests.ledger.test_migrations import later, revision
@@ -103,6 +104,20 @@ def test_without_its_key_no_ledger_is_made(juying: Juying, monkeypatch: pytest.M
     refused = juying("ledger", "init", "--region", CITY, "--keys", "empty.keys")
     assert (refused.status, "there is no ledger key" in refused.err) == (2, True)
     assert not Path(LEDGER).exists()
+
+
+def test_issuing_says_how_a_key_store_gets_a_ledger_key(juying: Juying) -> None:
+    """The command that it names is the one that helps."""
+    assert juying("keys", "init", "--keys", "empty.keys").status == 0
+    refused = juying("issue", sheet(applicant(0)), "--out", "out", "--keys", "empty.keys")
+    assert refused.status == 2
+    assert not Path(LEDGER).exists()
+    named = refused.err.strip().rpartition(": juying ")[2].split()
+    assert named[:3] == ["keys", "generate", "LEDGER"]
+    assert juying(*named, "--keys", "empty.keys").status == 0
+    done = juying("issue", sheet(applicant(0)), "--out", "out", "--keys", "empty.keys")
+    assert "ledger key" not in done.err
+    assert Path(LEDGER).exists()
 
 
 def test_info_tells_what_the_ledger_is(juying: Juying, ledger: None) -> None:
@@ -210,7 +225,7 @@ def test_dropping_the_previous_key_too_early_is_told(juying: Juying, keys: str, 
     assert juying("keys", "rotate", "LEDGER").status == 0
     assert juying("keys", "rotate", "LEDGER", "--drop-previous").status == 0
     lost = juying("ledger", "info")
-    assert (lost.status, "does not open this ledger" in lost.err) == (2, True)
+    assert (lost.status, "this ledger does not open" in lost.err) == (2, True)
     Path(keys).write_bytes(copy)
     assert juying("ledger", "info").status == 0
 

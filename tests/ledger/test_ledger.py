@@ -84,7 +84,7 @@ def test_keys_without_a_ledger_key_make_no_ledger_and_no_file(tmp_path: Path) ->
         def has(self, key: object) -> bool:
             return False
 
-    with pytest.raises(KeyUseError, match="no ledger key LEDGER for city 331000"):
+    with pytest.raises(KeyUseError, match="no ledger key for city 331000"):
         Ledger.open(tmp_path / "ledger.db", Keyless(), region=REGION)
     assert list(tmp_path.iterdir()) == []
 

@@ -115,7 +115,7 @@ def test_the_cipher_is_that_of_a_key_that_is_there(there: tuple[Cipher, ...], ch
 
 
 def test_without_a_ledger_key_there_is_no_ledger() -> None:
-    with pytest.raises(KeyUseError, match="no ledger key LEDGER for city 331000"):
+    with pytest.raises(KeyUseError, match="no ledger key for city 331000"):
         Vault.make(_Some(), REGION, NAME)
 
 

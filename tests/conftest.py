@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.harness import PrivatePcscd, PrivatePostgres, Slot, enter_private_namespace
 
@@ -20,6 +21,8 @@ def pytest_configure() -> None:
     as wide as in a pipe, whatever the terminal that the tests were started from.
     """
     os.environ.pop("COLUMNS", None)
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(OSError):
         enter_private_namespace()

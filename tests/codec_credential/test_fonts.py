@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
@@ -145,7 +145,6 @@ def test_a_text_too_long_for_its_place_is_an_error() -> None:
     assert set_paragraph("AB", 30, 1, 400, smallest=15).size == 30, "a letter wider than the place is not broken up"
 
 
-@settings(deadline=None)
 @given(st.text("ABCDE ÄÖ'-.", min_size=1, max_size=100).filter(str.strip), st.integers(60, 400))
 def test_no_line_is_wider_than_its_place_and_no_letter_is_lost(text: str, width: int) -> None:
     if not has_glyphs(text):

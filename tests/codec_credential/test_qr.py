@@ -116,7 +116,7 @@ def test_the_level_of_correction_is_that_of_the_medium(medium: Medium) -> None:
     assert found.ec_level == medium.level
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:", min_size=1, max_size=600), st.sampled_from(Medium))
 def test_both_encoders_make_symbols_of_the_same_size_that_read_back(text: str, medium: Medium) -> None:
     fast, slow = encode_qr(text, medium=medium), qr._encode_slowly(text, medium)

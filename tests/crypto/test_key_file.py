@@ -215,7 +215,7 @@ def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
         KeyFile.open(tmp_path / "none", PHRASE)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(data=st.binary(max_size=400))
 def test_no_bytes_crash_the_reader(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "bytes"

@@ -608,7 +608,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.lists(st.dictionaries(st.sampled_from([column.key for column in COLUMNS]), CELLS), min_size=1, max_size=4))
 def test_any_cells_give_rows_with_an_application_or_errors(tmp_path: Path, changes: list[dict[str, object]]) -> None:
     """Whatever stands in the cells: a row is right or tells why not, and tells no long value."""

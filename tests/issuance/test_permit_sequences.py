@@ -164,7 +164,6 @@ def test_in_the_end_everything_agrees(desk: Desk) -> None:
         settings=settings(
             max_examples=15,
             stateful_step_count=20,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             phases=[Phase.reuse, Phase.generate],  # making a failure shorter takes longer than a test may
         ),

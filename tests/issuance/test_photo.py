@@ -289,7 +289,7 @@ def test_a_capacity_that_nothing_fits_is_refused() -> None:
     assert "cannot be compressed" in refused(EXAMPLES / "eriksson.jpg", capacity=500)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.data())
 def test_any_damage_gives_a_picture_or_a_field_error(tmp_path: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["a.jpg", "a.png", "a.gif", "a.tiff", "a.webp"]))

@@ -299,7 +299,7 @@ def test_what_is_recorded_as_written_is_saved(
         patch.setattr(orders, "seal", kill)
         with pytest.raises(Killed):
             one(ledger, office, tmp_path / "out", blanks)
-    assert state_of(ledger) == OrderState.VERIFIED
+    assert state_of(ledger) == OrderState.WRITTEN
     saved = (tmp_path / "out" / FIRST / "card.vcard").read_bytes()
     assert one(ledger, office, tmp_path / "out", blanks).outcome is Outcome.ISSUED
     assert (tmp_path / "out" / FIRST / "card.vcard").read_bytes() == saved, "it was only read back"

@@ -296,7 +296,7 @@ def table_or_input_error(path: Path) -> None:
     assert table.rows
 
 
-FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 
 
 @FUZZ

@@ -42,13 +42,14 @@ def ledger(database: str) -> Iterator[Ledger]:
 
 @dataclass
 class Running:
-    """A station at work on a thread of its own."""
+    """A station at work on a thread of its own; ``failed`` is set when it ends with an error."""
 
     station: Station
     heard: "SimpleQueue[Happening]"
     thread: threading.Thread
     totals: list[Totals] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
+    failed: threading.Event = field(default_factory=threading.Event)
 
     def wait_for(self, kind: Kind) -> Happening:
         while True:
@@ -111,6 +112,7 @@ def start(ledger: Ledger) -> Iterator[Start]:
                 running.totals.append(station.run())
             except BaseException as error:
                 running.errors.append(error)
+                running.failed.set()
 
         running = Running(station, heard, threading.Thread(target=run, daemon=True))
         running.thread.start()
@@ -152,7 +154,7 @@ def test_two_readers_make_a_lot_that_a_feeder_feeds(
     lot, _ = add_lot(ledger, 6)
     folder = fill(tmp_path / "box", 6)
     running = start(pcsc_reader, second_pcsc_reader, lot=lot, until_done=True)
-    Feeder(Box(folder), [pcsc_reader.port, second_pcsc_reader.port]).run(threading.Event())
+    Feeder(Box(folder), [pcsc_reader.port, second_pcsc_reader.port]).run(running.failed)
     totals = running.ends()
     assert (totals.made, totals.failures, totals.left) == (6, 0, 0)
     check_all_made(ledger, folder)

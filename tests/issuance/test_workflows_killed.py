@@ -79,7 +79,7 @@ def test_a_worker_that_only_slept_doubles_nothing_when_it_wakes_up(office: Desk,
     office.start(Kind.SIGN)
     with Process(database, office.folder, "--hold", point, "--until-idle") as sleeper:
         sleeper.hear_until(point=point)
-        sleeper.send(signal.SIGSTOP)
+        sleeper.sleep(office.ledger)
         office.work(signing(office))
         office.all_there(pictures=office.folder / "pictures")
         office.add(5, first=5)

@@ -1,6 +1,7 @@
 """An office with permits that want credentials, workers in this process and in others, and a look at what they left."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -175,6 +176,12 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)
+
+    def sleep(self, ledger: Ledger) -> None:
+        """Stop it as a machine that falls asleep does, but not while it keeps an SQLite ledger from everybody."""
+        with ledger.transaction(ledger.local):
+            self.send(signal.SIGSTOP)
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def ended(self) -> int:
         """Wait for its end; the exit status."""

@@ -51,7 +51,7 @@ def test_killed_once_at_every_step_boundary(database: str, tmp_path: Path) -> No
         save_card(blank(), rehearsal)
         with LocalTransport(load_card(rehearsal, autosave=True)) as transport:
             Production(ledger, desk.office(), ledger.local, observe=points.append).work(transport)
-        assert len(points) == len(set(points)) > 30
+        assert len(points) == len(set(points)) > 20
         add_lot(ledger, len(points), name="killed", first=2)
     images = [rehearsal]
     for number, point in enumerate(points):

@@ -120,7 +120,7 @@ def test_every_place_of_a_list_is_given_once_and_then_the_next_list_begins(ledge
     assert [sum(one.list_number == number for one in given_out) for number in (7, 8, 9)] == [60, 60, 30]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(0, 9), st.sampled_from(Status)), max_size=30))
 def test_the_list_says_what_the_register_says(changes: list[tuple[int, Status]], ledger: Ledger) -> None:
     """Whatever is done in whatever order: revoked is for good, and decoys touch no real place."""

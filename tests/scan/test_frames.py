@@ -109,7 +109,7 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         read_frame(frame())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_no_picture_makes_it_raise(data: st.DataObject) -> None:
     width, height = data.draw(st.integers(1, 60)), data.draw(st.integers(1, 60))

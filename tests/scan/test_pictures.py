@@ -167,14 +167,14 @@ def test_a_missing_pdf_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 HEADS = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b"II*\0", b"P5 3 3 255\n", b"%PDF-1.4\n"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(HEADS), st.binary(max_size=300))
 def test_no_bytes_raise_anything_else(head: bytes, tail: bytes) -> None:
     with suppress(InputError):
         assert isinstance(texts_in(head + tail), tuple)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(["PNG", "JPEG", "GIF", "PDF", "TIFF"]), st.data())
 def test_no_damage_raises_anything_else(kind: str, data: st.DataObject) -> None:
     good = bytearray(saved(frame((OURS, View(at=(200, 200))), size=(400, 400)), kind))

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from juying.card.virtual.memory import Lock
@@ -229,7 +229,7 @@ _WORDS = st.sampled_from(
 _TEXTS = st.one_of(st.text(max_size=40), st.lists(_WORDS, max_size=12).map("".join))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(
     name=st.sampled_from(sorted(FUNCTIONS)), texts=st.lists(_TEXTS, min_size=3, max_size=3), kind=st.sampled_from("123")
 )

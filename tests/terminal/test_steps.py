@@ -386,7 +386,7 @@ def test_a_back_end_without_card_or_key() -> None:
     assert load_profile("ssc-v2").security.cipher == "3des"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     text=st.one_of(st.text(max_size=60), st.lists(st.text("0123456789ABCDEF", max_size=34), max_size=10).map("|".join))
 )

@@ -12,11 +12,11 @@ from juying.card.monitor import EventKind, ReaderMonitor
 from juying.card.pcsc import PcscTransport
 from juying.card.virtual import feeder
 from juying.card.virtual.card import VirtualCard
-from juying.card.virtual.faults import TearAfterCommand
+from juying.card.virtual.faults import Fault, TearAfterCommand
 from juying.card.virtual.feeder import Box, End, FedReader, Feeder, WatchedCard
 from juying.card.virtual.image import load_card, save_card
 from juying.codec.profile import load_profile
-from juying.errors import CardRemoved, DecodeError, InputError
+from juying.errors import CardError, CardRemoved, DecodeError, InputError
 from tests.harness import PrivatePcscd, Slot
 
 PATIENCE = 60.0  # seconds; only a broken machine needs that long
@@ -87,6 +87,47 @@ def test_cards_that_are_finished_are_laid_aside_and_others_come_again(
     feeding.ends()
     assert sorted(path.name for path in (folder / "done").iterdir()) == ["00.vcard", "01.vcard"]
     assert list(folder.glob("*.vcard")) == []
+
+
+class Polled(Fault):
+    """A card that tells when it is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(VirtualCard.blank(load_profile("ssc-v3")))
+        self.seen = threading.Event()
+
+    @property
+    def atr(self) -> bytes:
+        self.seen.set()
+        return self.card.atr
+
+
+def test_a_card_that_is_taken_for_the_one_before_comes_again(pcsc_reader: Slot, inserted: Callable[[], bool]) -> None:
+    """Somebody looks at a finished card: it goes before pcscd itself looks, which then meets the next card."""
+    cards = Polled(), VirtualCard.blank(load_profile("ssc-v3"))
+    reader, stop, ends = FedReader(pcsc_reader.port), threading.Event(), SimpleQueue[End]()
+
+    def offer() -> None:
+        for card in (*cards, cards[1]):
+            ends.put(reader.offer(card, stop))
+
+    thread = threading.Thread(target=offer, daemon=True)
+    thread.start()
+    assert inserted()
+    card = PcscTransport.open(pcsc_reader.name)
+    card.transmit(SELECT)
+    cards[0].seen.clear()
+    assert cards[0].seen.wait(PATIENCE), "pcscd looks now and then, so that it will not look again for a while"
+    card.finish()
+    with pytest.raises(CardError):
+        PcscTransport.open(pcsc_reader.name)
+    assert [ends.get(timeout=PATIENCE) for _ in range(2)] == [End.DONE, End.AGAIN]
+    assert inserted()
+    card = PcscTransport.open(pcsc_reader.name)
+    card.transmit(SELECT)
+    card.finish()
+    assert ends.get(timeout=PATIENCE) is End.DONE
+    thread.join(PATIENCE)
 
 
 def test_a_stopped_feeder_takes_its_card_out(pcsc_reader: Slot, inserted: Callable[[], bool], tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from juying.card.virtual.card import VirtualCard
@@ -58,7 +58,7 @@ writes = st.builds(
 commands = st.one_of(plausible, extended, selections, writes, challenges, st.binary(max_size=40))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.sampled_from(PROFILES), st.lists(commands, min_size=1, max_size=25))
 def test_any_command_is_answered(name: str, script: list[bytes]) -> None:
     """At least a status word, never an exception; changes only with 9000; structure kept; all lost at reset."""
@@ -82,7 +82,7 @@ def test_any_command_is_answered(name: str, script: list[bytes]) -> None:
     assert card.transmit(bytes.fromhex("00B2010400")).hex() == "6986"
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(st.sampled_from(PROFILES), st.lists(commands, min_size=1, max_size=25))
 def test_without_a_key_nothing_opens(name: str, script: list[bytes]) -> None:
     """No grant is ever held, nothing but counters changes, and these only go down, one at a time, when it says so."""
@@ -109,7 +109,7 @@ def tries(state: dict[str, Any]) -> int:
     return sum(left for _, left, _ in state["keys"].values()) + state["pin"][1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(commands)
 def test_a_blocked_card_says_so(command: bytes) -> None:
     card = BLOCKED

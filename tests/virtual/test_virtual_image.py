@@ -293,7 +293,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_mutated_images_raise_one_error_type(tmp_path: Path, data: st.DataObject) -> None:
     """Random values in random places: an image is loaded, or `InputError` says why not."""

@@ -31,6 +31,8 @@ _TICK = 0.2
 _LOOK = 3.0
 """Seconds in which a driver that somebody uses looks at an empty reader, many times over."""
 _QUESTION = bytes((0, 1, Control.ATR))
+_UNPOWERED_LOOKS = 3
+"""So often the service may look at a new card before it gives it power; it takes two looks."""
 
 
 class End(StrEnum):
@@ -46,6 +48,8 @@ class WatchedCard:
     """A card around a card that comes out when the station lets go of it, once it was talked to.
 
     It goes at a look of the driver, which so has seen it go, and lives: one that ends takes the power away as well.
+    When a program looked, and not the service by itself, the service may take the next card for this one, and never
+    give it power; such a card comes out again.
     """
 
     def __init__(self, card: Card, tell: Callable[[End], object]) -> None:
@@ -55,10 +59,15 @@ class WatchedCard:
         self._used = False
         self._end: End | None = None
         self._looks = 0
+        self._powered = False
+        self._unpowered = 0
 
     @property
     def atr(self) -> bytes:
         """Answer to reset of the wrapped card. Raises `CardRemoved` when it comes out."""
+        self._unpowered += not self._powered
+        if self._unpowered > _UNPOWERED_LOOKS:
+            self._end = End.AGAIN
         if self._end is not None:
             if not self._looks:
                 self._tell(self._end)
@@ -68,6 +77,7 @@ class WatchedCard:
 
     def power_on(self) -> None:
         """Give the wrapped card power."""
+        self._powered = True
         self.card.power_on()
 
     def power_off(self) -> None:

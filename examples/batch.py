@@ -34,7 +34,6 @@ with juying.Ledger.open(folder / "ledger.db", region="331000") as ledger:
             juying.keep_credentials(place, made.credentials, office)
             juying.save_card(card, place / "card.vcard")
             cards += 1
-    rate = cards / (time.perf_counter() - start)
+    print(f"{cards} cards in {folder}, {cards / (time.perf_counter() - start):.1f} a second")
     register = juying.LedgerRegister(ledger, ledger.local)
     juying.publish(register, folder / "lists", signer, trust, now=datetime.now(UTC))
-    print(f"{cards} cards in {folder}, {rate:.1f} a second")

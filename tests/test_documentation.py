@@ -87,7 +87,7 @@ def test_a_batch_of_cards_is_made_once(at_home: Path) -> None:
     assert "permit signature: valid" in script("examples/read_a_card.py", "build/batch/JYX000010/card.vcard")
     for code in ("credential.txt", "minimal.png"):
         assert script("examples/verify_a_code.py", f"build/batch/JYX000010/{code}").startswith("有效 / valid\n")
-    assert len(Path("examples/batch.py").read_text("utf-8").splitlines()) <= 40, "as the readme says"
+    assert len(Path("examples/batch.py").read_text("utf-8").splitlines()) < 40, "as the readme says"
 
 
 def test_a_code_that_was_revoked_is_not_good_to_the_example(at_home: Path) -> None:

@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # What a bare Debian lacks. pcscd and vpcd: the PC/SC service and its virtual readers; swig, gcc and headers: pyscard is
 # built from source; opensc, openssl: independent programs that the tests hold our cards and signatures against; fonts: for
@@ -12,12 +13,13 @@ BIN := $(VENV)/bin
 PACKAGES := python3-venv python3-dev gcc libc6-dev swig libpcsclite-dev pcscd vsmartcard-vpcd opensc openssl \
 	fonts-wqy-microhei fonts-babelstone-han softhsm2 postgresql
 
-.PHONY: help issue test lint bench fuzz kill demo-services setup clean
+.PHONY: help issue test coverage lint bench fuzz kill demo-services setup clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make issue   issue the example applications on virtual cards, into build/issued"
 	@echo "make test    run all tests, the real PC/SC service with virtual readers included"
+	@echo "make coverage   the same, and which part of the code they reach; fails below 95 %"
 	@echo "make lint    style, types, import contracts"
 	@echo "make bench   speed, as ratios against a peer or a raw floor"
 	@echo "make fuzz    a million mutated tokens, commands and answers each"
@@ -29,7 +31,10 @@ issue: setup
 	$(BIN)/juying issue examples/applications.csv --out build/issued
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=
+	$(PYTEST)
+
+coverage: setup
+	$(PYTEST) --cov
 
 lint: setup
 	$(BIN)/ruff check .

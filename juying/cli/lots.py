@@ -30,7 +30,7 @@ from juying.cli.lot_view import (
 from juying.cli.options import Json, Reader
 from juying.cli.output import Exit, print_fields, print_json, print_json_line, print_text, tell
 from juying.cli.permit_options import Ask, Find
-from juying.errors import InputError
+from juying.errors import FieldError, InputError
 from juying.ledger.states import LotState, OrderState
 from juying.text import Text
 
@@ -195,11 +195,10 @@ def search(
 ) -> int:
     """按卡号、姓名或其他号码查订单；没有则状态 1 / find orders by card number, name or number; status 1 if none."""
     from juying.issuance.lot_listing import search as find_orders
-    from juying.model.numbers import check_card_number
 
     if sum((card is not None, find is not None, ask)) != 1:
         raise InputError("请给出卡号、--find 或 --ask 之一", "give a card number, --find or --ask: one of them")
-    text = check_card_number(card, "CARD") if card is not None else searched_text(find)
+    text = _card_number(card) if card is not None else searched_text(find)
     with open_ledger(ledger, keys) as opened:
         acting(opened)
         found = find_orders(opened, text)
@@ -210,6 +209,20 @@ def search(
     else:
         print_text(str(Text("没有找到", "nothing was found")))
     return Exit.DONE if found else Exit.NO
+
+
+def _card_number(text: str) -> str:
+    """The card number on the command line; a name is nothing for it, because everybody on the machine can read it."""
+    from juying.model.numbers import check_card_number
+
+    try:
+        return check_card_number(text, "CARD")
+    except FieldError as error:
+        raise InputError(
+            f"{error.text.zh}；姓名和其他号码请用 --ask 或 --find",
+            f"{error.text.en}; for names and other numbers use --ask or --find",
+            where="CARD",
+        ) from None
 
 
 @app.command()

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from juying.card.access import Access
 from juying.card.monitor import EventKind, ReaderEvent, ReaderMonitor
 from juying.card.pcsc import PcscTransport
+from juying.card.pcsc_codes import service_unavailable
 from juying.errors import CardError, InputError, LedgerUnavailable, ReaderUnavailable
 from juying.issuance.office import Office
 from juying.issuance.production import Outcome, Produced, Production
@@ -272,6 +273,8 @@ class Station:
                         each.retry()
             if event.kind is EventKind.CARD_INSERTED:
                 self.tell(Kind.INSERTED, event.text, event.reader)
+            elif event.kind is EventKind.SERVICE_LOST:
+                self.tell(Kind.READERS, service_unavailable(event.text).text)
             elif event.kind is not EventKind.CARD_REMOVED:
                 self.tell(Kind.READERS, event.text, event.reader)
 

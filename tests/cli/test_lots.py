@@ -105,6 +105,7 @@ def test_orders_are_searched(lot: Juying, monkeypatch: pytest.MonkeyPatch) -> No
     assert (nothing.status, "nothing was found" in nothing.out) == (1, True)
     for wrong in ((), ("JY0000010", "--ask"), ("MUSTER",)):
         assert lot("search", *wrong).status == 2, wrong
+    assert "use --ask or --find" in lot("search", "MUSTER").err
 
 
 def test_a_card_number_finds_its_order_also_when_the_card_is_made(made: Juying) -> None:

@@ -512,10 +512,8 @@ def test_a_lost_ledger_is_no_failure_of_the_card_and_a_reader_may_go_meanwhile(
 
 def test_readers_come_and_go(ledger: Ledger) -> None:
     """Only those that are named are used; a reader that is plugged in again is the same one."""
-    heard: list[Kind] = []
-    station = Station(
-        ledger, issuing.office(), ledger.local, readers=["ours"], tell=lambda told: heard.append(told.kind)
-    )
+    heard: list[Happening] = []
+    station = Station(ledger, issuing.office(), ledger.local, readers=["ours"], tell=heard.append)
     for kind, reader in (
         (EventKind.CARD_INSERTED, "ours"),
         (EventKind.READER_ADDED, "theirs"),
@@ -527,7 +525,8 @@ def test_readers_come_and_go(ledger: Ledger) -> None:
     ):
         station._seen(ReaderEvent(kind, reader))
     assert [view.reader for view in station.views] == ["ours"]
-    assert heard == [Kind.INSERTED, *[Kind.READERS] * 5]
+    assert [told.kind for told in heard] == [Kind.INSERTED, *[Kind.READERS] * 5]
+    assert "systemctl start pcscd" in heard[-2].text.en, "and says what to do"
     assert station.rate is None
     station.halt()
 

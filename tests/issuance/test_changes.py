@@ -359,6 +359,16 @@ def test_a_permit_ends_by_itself(desk: Desk, anna: int, card: VirtualCard) -> No
     agree(desk, anna)
 
 
+def test_a_suspended_permit_ends_by_itself(desk: Desk, anna: int, card: VirtualCard) -> None:
+    desk.apply(Kind.SUSPENSION, anna)
+    desk.pass_until(date(2027, 1, 16))
+    assert len(desk.expire()) == 1
+    assert states(desk, schema.permits, anna) == [PermitState.EXPIRED]
+    assert [entry.status for entry in desk.dossier(anna).credentials] == [Status.SUSPENDED] * 2, "nothing to publish"
+    assert not desk.works(card)
+    agree(desk, anna)
+
+
 def test_of_many_permits_that_ended_some_are_taken_at_a_time(desk: Desk) -> None:
     for index in range(3):
         person = desk.person(document_number=f"L1234567{index}")

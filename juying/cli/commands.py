@@ -14,9 +14,11 @@ from juying.cli.output import Exit
 class _Bilingual:
     """A command whose ``--help`` speaks Chinese too, and whose switches show no type."""
 
+    params: list[Any]
+
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        for parameter in self.params:  # type: ignore[attr-defined]
+        for parameter in self.params:
             _tidy(parameter)
 
     def get_help_option(self, context: Any) -> Any:

@@ -30,6 +30,13 @@ def fill(folder: Path, count: int) -> Path:
     return folder
 
 
+def use(slot: Slot) -> None:
+    """What a station does with a card: talk to it, and be done."""
+    with PcscTransport.open(slot.name) as card:
+        card.transmit(SELECT)
+        card.finish()
+
+
 @pytest.fixture
 def inserted(pcsc_reader: Slot) -> Iterator[Callable[[], bool]]:
     """Waits for the next card in the reader, and for it to be gone."""
@@ -80,9 +87,7 @@ def test_cards_that_are_finished_are_laid_aside_and_others_come_again(
     assert feeding.out.get(timeout=PATIENCE) == ("00.vcard", End.AGAIN)
     for image in ("01.vcard", "00.vcard"):
         assert inserted()
-        card = PcscTransport.open(pcsc_reader.name)
-        card.transmit(SELECT)
-        card.finish()
+        use(pcsc_reader)
         assert feeding.out.get(timeout=PATIENCE) == (image, End.DONE)
     feeding.ends()
     assert sorted(path.name for path in (folder / "done").iterdir()) == ["00.vcard", "01.vcard"]
@@ -123,9 +128,7 @@ def test_a_card_that_is_taken_for_the_one_before_comes_again(pcsc_reader: Slot, 
         PcscTransport.open(pcsc_reader.name)
     assert [ends.get(timeout=PATIENCE) for _ in range(2)] == [End.DONE, End.AGAIN]
     assert inserted()
-    card = PcscTransport.open(pcsc_reader.name)
-    card.transmit(SELECT)
-    card.finish()
+    use(pcsc_reader)
     assert ends.get(timeout=PATIENCE) is End.DONE
     thread.join(PATIENCE)
 
@@ -154,9 +157,7 @@ def test_cards_wait_for_a_driver_that_is_not_there(
     with ReaderMonitor() as monitor:
         next(event for event in monitor.watch()
              if event.kind is EventKind.CARD_INSERTED and event.reader == pcsc_reader.name)  # fmt: skip
-    with PcscTransport.open(pcsc_reader.name) as card:
-        card.transmit(SELECT)
-        card.finish()
+    use(pcsc_reader)
     assert feeding.out.get(timeout=PATIENCE) == ("00.vcard", End.DONE)
     feeding.ends()
 
@@ -178,9 +179,7 @@ def test_a_torn_card_comes_out_and_may_be_put_in_again(pcsc_reader: Slot, insert
             transport.transmit(SELECT)
     assert ends.get(timeout=PATIENCE) is End.AGAIN
     assert inserted()
-    transport = PcscTransport.open(pcsc_reader.name)
-    transport.transmit(SELECT)
-    transport.finish()
+    use(pcsc_reader)
     assert ends.get(timeout=PATIENCE) is End.DONE
     thread.join(PATIENCE)
 
